@@ -1,0 +1,123 @@
+# `make` alone lists the targets. Each does its own set-up: it asks for Python 3.11 or newer and make, nothing else.
+# The environments are made by scripts/environment.sh (uv where it is installed, else venv and pip) and made again
+# when pyproject.toml or the constraints change.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+
+VENV ?= .venv
+PY := $(VENV)/bin/python
+ARGS ?=
+PYTHON ?=
+export PYTHON
+
+CONSTRAINTS := constraints/py3.txt
+OLDEST := constraints/oldest.txt
+INSTALL := sh scripts/environment.sh
+# Half of a test run is importing two frameworks, once a worker: more than four do not pay.
+PYTEST := -m pytest --numprocesses auto --maxprocesses 4
+
+.PHONY: help
+help: ## this list
+	@echo 'make TARGET [ARGS="..."] [PYTHON=/path/to/python3]'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: demo
+demo: $(VENV)/.all ## both frameworks answer questions: on the emulator, or on Cloudflare if an account is set
+	$(VENV)/bin/workers-ai demo $(ARGS)
+
+.PHONY: test
+test: $(VENV)/.test ## all tests but the slow ones; ARGS go to pytest, e.g. ARGS="-k gateway -x"
+	$(PY) $(PYTEST) -m "not slow" $(ARGS)
+
+.PHONY: test-wheel
+test-wheel: $(VENV)/.test ## the slow tests: the built wheel in an empty environment outside the repository
+	$(PY) -m pytest -m slow $(ARGS)
+
+.PHONY: check
+check: lint types test ## lint, types and test
+
+.PHONY: lint
+lint: $(VENV)/.lint ## ruff: rules and format
+	$(PY) -m ruff check $(ARGS)
+	$(PY) -m ruff format --check
+
+.PHONY: fix
+fix: $(VENV)/.lint ## what ruff can mend and format by itself
+	$(PY) -m ruff check --fix $(ARGS)
+	$(PY) -m ruff format
+
+.PHONY: types
+types: $(VENV)/.types ## mypy, strict, on all three packages
+	$(PY) -m mypy $(ARGS)
+
+.PHONY: bench
+bench: $(VENV)/.all ## speed as ratios to raw httpx
+	$(PY) benchmarks/run.py $(ARGS)
+
+.PHONY: record
+record: $(VENV)/.test ## make the cassettes anew
+	$(PY) scripts/record.py $(ARGS)
+
+.PHONY: test-all
+test-all: ## the tests on every Python from 3.11 up that this machine has
+	@MAKE='$(MAKE)' sh scripts/test_all.sh
+
+.PHONY: test-oldest
+test-oldest: .venv-oldest/.test ## the tests with the lowest versions of the declared ranges, on the oldest Python
+	.venv-oldest/bin/python $(PYTEST) -m "not slow" $(ARGS)
+
+.PHONY: test-newest
+test-newest: ## the tests with the newest versions there are, installed afresh
+	rm -rf .venv-newest
+	$(INSTALL) .venv-newest --upgrade pip
+	$(INSTALL) .venv-newest --editable '.[all]' --group test
+	.venv-newest/bin/python $(PYTEST) -m "not slow" $(ARGS)
+
+.PHONY: lock
+lock: $(VENV)/.base ## resolve the constraints files anew, on every Python that this machine has
+	$(PY) scripts/lock.py $(ARGS)
+
+.PHONY: build
+build: $(VENV)/.base ## wheel and sdist into dist/
+	$(PY) -m hatchling build $(ARGS)
+
+.PHONY: clean
+clean: ## remove environments, caches and what was built
+	rm -rf .venv .venv-* dist build .coverage .coverage.* htmlcov .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Set-up. An environment whose Python has gone from the machine is made again from the first step on.
+$(shell test -x $(PY) || rm -f $(VENV)/.base)
+
+# hatchling is installed first and used from here, so that it is pinned as everything else is.
+$(VENV)/.base: pyproject.toml $(CONSTRAINTS) scripts/environment.sh
+	@$(INSTALL) $(VENV) --constraint $(CONSTRAINTS) --upgrade pip
+	@$(INSTALL) $(VENV) --constraint $(CONSTRAINTS) hatchling editables
+	@touch $@
+
+$(VENV)/.all: $(VENV)/.base
+	@$(INSTALL) $(VENV) --constraint $(CONSTRAINTS) --no-build-isolation --editable '.[all]'
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.all
+	@$(INSTALL) $(VENV) --constraint $(CONSTRAINTS) --group test
+	@touch $@
+
+$(VENV)/.lint: $(VENV)/.base
+	@$(INSTALL) $(VENV) --constraint $(CONSTRAINTS) --group lint
+	@touch $@
+
+$(VENV)/.types: $(VENV)/.all
+	@$(INSTALL) $(VENV) --constraint $(CONSTRAINTS) --group types
+	@touch $@
+
+# No resolver here: langchain-tests asks for a newer httpx than we do, and constraints/oldest.txt goes below it.
+.venv-oldest/.test: pyproject.toml $(OLDEST) scripts/environment.sh
+	@PYTHON="$${PYTHON:-$$(sh scripts/pythons.sh | sort -t . -k 2n | head -n 1 | cut -d ' ' -f 2-)}"; \
+		export PYTHON; $(INSTALL) .venv-oldest --constraint $(OLDEST) --upgrade pip
+	@$(INSTALL) .venv-oldest --no-deps --requirement $(OLDEST)
+	@$(INSTALL) .venv-oldest --no-deps --no-build-isolation --editable .
+	@touch $@

@@ -1,0 +1,76 @@
+"""Embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+from langchain_core.embeddings import Embeddings
+from pydantic import Field
+
+from langchain_workers_ai.errors import ERROR_CLASSES
+from workers_ai import bulk
+from workers_ai.embedding_fields import DEFAULT_EMBEDDING_MODEL, EmbeddingFields
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from langchain_workers_ai.options import WorkersAIEmbeddingsOptions
+    from workers_ai.errors import ErrorClasses
+
+
+class WorkersAIEmbeddings(Embeddings, EmbeddingFields):
+    """Embedding models on Cloudflare Workers AI.
+
+    ```python
+    from langchain_workers_ai import WorkersAIEmbeddings
+
+    embeddings = WorkersAIEmbeddings(model="@cf/baai/bge-m3")
+    embeddings.embed_query("What is a neuron?")  # one list of floats
+    embeddings.embed_documents(["one text", "another"])  # one list for each, in order
+    ```
+
+    Any number of texts: they go out in requests of the model's own limit (100; 32 for qwen3), several in flight.
+    Raises BadRequestError, before anything is sent, for an empty text, naming its position. Errors as in `ChatWorkersAI`.
+    """
+
+    if TYPE_CHECKING:
+
+        def __init__(self, **kwargs: Unpack[WorkersAIEmbeddingsOptions]) -> None: ...
+
+    aliases: ClassVar[Mapping[str, str]] = {**EmbeddingFields.aliases, "model_name": "model"}
+    error_classes: ClassVar[ErrorClasses] = ERROR_CLASSES
+
+    model: str = DEFAULT_EMBEDDING_MODEL
+    """Full id. The default never changes within a major version: it is part of stored indexes."""
+    batch_size: int | None = Field(default=None, ge=1)
+    """Texts in one request; unset, and at most, the model's own limit."""
+
+    @property
+    def model_name(self) -> str:
+        """The model's id, under the name that other classes use."""
+        return self.model
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        """One vector for each text, in their order; an empty list makes no request."""
+        return self._embed(texts, queries=False)
+
+    async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
+        """As `embed_documents`."""
+        return await self._aembed(texts, queries=False)
+
+    def embed_query(self, text: str) -> list[float]:
+        """The vector of a question."""
+        return self._embed([text], queries=True)[0]
+
+    async def aembed_query(self, text: str) -> list[float]:
+        """As `embed_query`."""
+        return (await self._aembed([text], queries=True))[0]
+
+    def _embed(self, texts: list[str], *, queries: bool) -> list[list[float]]:
+        requests = self._embedding_requests(self.model, texts, queries=queries, batch_size=self.batch_size)
+        return bulk.embed(self._transport, requests, max_concurrency=self.max_concurrency)
+
+    async def _aembed(self, texts: list[str], *, queries: bool) -> list[list[float]]:
+        requests = self._embedding_requests(self.model, texts, queries=queries, batch_size=self.batch_size)
+        return await bulk.aembed(self._transport, requests, max_concurrency=self.max_concurrency)

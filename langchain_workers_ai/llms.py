@@ -1,0 +1,190 @@
+"""The plain text model: a prompt in, its continuation out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import aclosing, closing
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.language_models.base import LangSmithParams
+from langchain_core.language_models.llms import BaseLLM
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, Generation, GenerationChunk, LLMResult
+
+from langchain_workers_ai.errors import ERROR_CLASSES
+from langchain_workers_ai.messages import summed_output, to_text_chunk, token_usage
+from langchain_workers_ai.serialization import SECRETS, plain_fields, register_for_load
+from langchain_workers_ai.tracing import langsmith_params
+from workers_ai.answers import ChatAnswer
+from workers_ai.tasks import completion
+from workers_ai.text_fields import DEFAULT_MODEL, TextFields
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from langchain_workers_ai.options import LLMOptions
+    from workers_ai.errors import ErrorClasses
+    from workers_ai.tasks.chat import ChatExchange
+
+
+class WorkersAI(BaseLLM, TextFields):
+    """Text models on Cloudflare Workers AI, for prompts in one piece.
+
+    ```python
+    from langchain_workers_ai import WorkersAI
+
+    llm = WorkersAI(model="@cf/meta/llama-3.3-70b-instruct-fp8-fast", max_tokens=64)
+    llm.invoke("Once upon a time")
+    for text in llm.stream("Once upon a time"):
+        print(text, end="")
+    ```
+
+    `raw=True` leaves out the model's chat template. Errors as in `ChatWorkersAI`.
+    """
+
+    if TYPE_CHECKING:
+
+        def __init__(self, **kwargs: Unpack[LLMOptions]) -> None: ...
+
+    aliases: ClassVar[Mapping[str, str]] = {**TextFields.aliases, "model_name": "model"}
+    error_classes: ClassVar[ErrorClasses] = ERROR_CLASSES
+
+    model: str = DEFAULT_MODEL
+    """Full id; any is taken, the catalogue only adds knowledge."""
+    streaming: bool = False
+    """Stream even when asked for a whole answer, so that callbacks see each token."""
+    stream_usage: bool = True
+    """Tell tokens in streams."""
+
+    @property
+    def model_name(self) -> str:
+        """The model's id, under the name that other classes use."""
+        return self.model
+
+    @property
+    def _llm_type(self) -> str:
+        return "workers-ai"
+
+    @property
+    def _identifying_params(self) -> Mapping[str, Any]:
+        return {"model": self.model, "model_name": self.model, "api": self.api, **self._text_options()}
+
+    @classmethod
+    def is_lc_serializable(cls) -> bool:
+        """True: `dumps` writes it, with the token as a reference to `CLOUDFLARE_API_TOKEN`."""
+        return True
+
+    @property
+    def lc_secrets(self) -> dict[str, str]:
+        """Secret fields, and the variables that fill them on `load`."""
+        return SECRETS
+
+    @property
+    def lc_attributes(self) -> dict[str, Any]:
+        """Fields whose values JSON cannot hold as they are."""
+        return plain_fields(self)
+
+    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
+        return langsmith_params("llm", self.model, self._text_options(), stop, kwargs)
+
+    def _generate(
+        self,
+        prompts: list[str],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> LLMResult:
+        if self.streaming:
+            return _joined([list(self._stream(prompt, stop, run_manager, **kwargs)) for prompt in prompts])
+        return _result([self._transport.send(self._prompt(prompt, stop, kwargs)) for prompt in prompts])
+
+    async def _agenerate(
+        self,
+        prompts: list[str],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> LLMResult:
+        if self.streaming:
+            return _joined(
+                [[chunk async for chunk in self._astream(prompt, stop, run_manager, **kwargs)] for prompt in prompts]
+            )
+        sent = [self._transport.asend(self._prompt(prompt, stop, kwargs)) for prompt in prompts]
+        return _result(await asyncio.gather(*sent))
+
+    def _stream(
+        self,
+        prompt: str,
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> Iterator[GenerationChunk]:
+        with closing(self._transport.stream(self._prompt(prompt, stop, kwargs, stream=True))) as deltas:
+            for delta in deltas:
+                chunk = to_text_chunk(delta)
+                if run_manager:
+                    run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                yield chunk
+
+    async def _astream(
+        self,
+        prompt: str,
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[GenerationChunk]:
+        async with aclosing(self._transport.astream(self._prompt(prompt, stop, kwargs, stream=True))) as deltas:
+            async for delta in deltas:
+                chunk = to_text_chunk(delta)
+                if run_manager:
+                    await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                yield chunk
+
+    def _prompt(
+        self, prompt: str, stop: list[str] | None, kwargs: Mapping[str, Any], *, stream: bool = False
+    ) -> ChatExchange:
+        """The exchange for one prompt: this object's arguments under the call's own."""
+        changes = self._call_options(kwargs)
+        if stop is not None:
+            changes["stop"] = stop
+        call = self._call(self.model, changes)
+        request = completion.CompletionRequest(
+            call, prompt, self._text_options(changes), stream_usage=self.stream_usage
+        )
+        return self._exchange(completion.exchange, request, stream=stream)
+
+
+def _result(answers: list[ChatAnswer]) -> LLMResult:
+    generations: list[list[Generation | ChatGeneration | GenerationChunk | ChatGenerationChunk]] = []
+    for answer in answers:
+        info = answer.facts.metadata()
+        generations.append(
+            [
+                Generation(text=choice.text, generation_info={**info, "finish_reason": choice.finish_reason})
+                for choice in answer.choices
+            ]
+        )
+    outputs = [
+        {
+            "model_name": answer.facts.answering_model,
+            "token_usage": token_usage(answer.usage) if answer.usage is not None else None,
+        }
+        for answer in answers
+    ]
+    return LLMResult(generations=generations, llm_output=summed_output(outputs))
+
+
+def _joined(streams: list[list[GenerationChunk]]) -> LLMResult:
+    """The result of streamed prompts: the last chunk of each tells its facts."""
+    generations: list[list[Generation | ChatGeneration | GenerationChunk | ChatGenerationChunk]] = []
+    outputs = []
+    for chunks in streams:
+        info = chunks[-1].generation_info or {}
+        text = "".join(chunk.text for chunk in chunks)
+        generations.append([GenerationChunk(text=text, generation_info=info)])
+        outputs.append({"model_name": info.get("model_name"), "token_usage": info.get("token_usage")})
+    return LLMResult(generations=generations, llm_output=summed_output(outputs))
+
+
+register_for_load(__name__, WorkersAI.__name__)

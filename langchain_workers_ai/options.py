@@ -1,0 +1,52 @@
+"""Every spelling of the constructors' arguments, for type checkers: a field with another name has two."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+from workers_ai.connection import ConnectionOptions
+from workers_ai.embedding_fields import EmbeddingOptions
+from workers_ai.text_fields import TextOptions
+
+if TYPE_CHECKING:
+    from langchain_core.caches import BaseCache
+    from langchain_core.callbacks import Callbacks
+    from langchain_core.language_models.model_profile import ModelProfile
+    from langchain_core.rate_limiters import BaseRateLimiter
+
+
+class LangChainOptions(TextOptions, ConnectionOptions, total=False):
+    """What LangChain's own bases take, beside our fields."""
+
+    name: str | None
+    cache: BaseCache | bool | None
+    verbose: bool
+    callbacks: Callbacks
+    tags: list[str] | None
+    metadata: dict[str, Any] | None
+    custom_get_token_ids: Callable[[str], list[int]] | None
+    model_name: str
+    streaming: bool
+    stream_usage: bool
+
+
+class ChatOptions(LangChainOptions, total=False):
+    """Arguments of ChatWorkersAI."""
+
+    rate_limiter: BaseRateLimiter | None
+    disable_streaming: bool | Literal["tool_calling"]
+    output_version: str | None
+    profile: ModelProfile | None
+    include_response_headers: bool
+    disabled_params: Mapping[str, Any] | None
+
+
+class LLMOptions(LangChainOptions, total=False):
+    """Arguments of WorkersAI."""
+
+
+class WorkersAIEmbeddingsOptions(EmbeddingOptions, ConnectionOptions, total=False):
+    """Arguments of WorkersAIEmbeddings."""
+
+    batch_size: int | None

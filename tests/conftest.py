@@ -1,0 +1,21 @@
+"""What every test can rely on: no account of the person who runs it, no proxy to the emulator, no tracing."""
+
+from __future__ import annotations
+
+import os
+
+import hypothesis
+
+# The tests look the same on every machine: a developer's own account, gateway or tracing would change what they see.
+for name in list(os.environ):
+    if name.startswith(("CLOUDFLARE_", "CF_", "LANGSMITH_", "LANGCHAIN_")):
+        del os.environ[name]
+
+# The emulator listens on this machine: a proxy set in the environment must not stand before it.
+os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost,::1"
+
+# No deadline: two cores share the work, and the first call of a test may import a framework.
+# The same examples in every run, so that a failure is the change's own; HYPOTHESIS_PROFILE=search looks for new ones.
+hypothesis.settings.register_profile("fixed", deadline=None, derandomize=True)
+hypothesis.settings.register_profile("search", deadline=None, max_examples=1000)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))

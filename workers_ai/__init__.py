@@ -1,0 +1,82 @@
+"""Cloudflare Workers AI for Python: the core that the LangChain and LlamaIndex adapters share. Unofficial.
+
+Names are resolved at their first use, so importing this package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from workers_ai.answers import ChatAnswer as ChatAnswer
+    from workers_ai.answers import ChatDelta as ChatDelta
+    from workers_ai.answers import Vectors as Vectors
+    from workers_ai.client import Client as Client
+    from workers_ai.errors import APIConnectionError as APIConnectionError
+    from workers_ai.errors import APITimeoutError as APITimeoutError
+    from workers_ai.errors import AuthenticationError as AuthenticationError
+    from workers_ai.errors import BadRequestError as BadRequestError
+    from workers_ai.errors import CapacityError as CapacityError
+    from workers_ai.errors import ContentFilteredError as ContentFilteredError
+    from workers_ai.errors import ContextLengthError as ContextLengthError
+    from workers_ai.errors import GatewayError as GatewayError
+    from workers_ai.errors import InvalidResponseError as InvalidResponseError
+    from workers_ai.errors import ModelNotFoundError as ModelNotFoundError
+    from workers_ai.errors import PermissionDeniedError as PermissionDeniedError
+    from workers_ai.errors import QuotaExceededError as QuotaExceededError
+    from workers_ai.errors import RateLimitError as RateLimitError
+    from workers_ai.errors import ServerError as ServerError
+    from workers_ai.errors import StreamInterruptedError as StreamInterruptedError
+    from workers_ai.errors import WorkersAIError as WorkersAIError
+    from workers_ai.gateway import Gateway as Gateway
+    from workers_ai.pool import close_all as close_all
+    from workers_ai.usage import Usage as Usage
+
+_HOMES = {
+    "ChatAnswer": "answers",
+    "ChatDelta": "answers",
+    "Client": "client",
+    "Gateway": "gateway",
+    "Usage": "usage",
+    "Vectors": "answers",
+    "close_all": "pool",
+    **dict.fromkeys(
+        (
+            "APIConnectionError",
+            "APITimeoutError",
+            "AuthenticationError",
+            "BadRequestError",
+            "CapacityError",
+            "ContentFilteredError",
+            "ContextLengthError",
+            "GatewayError",
+            "InvalidResponseError",
+            "ModelNotFoundError",
+            "PermissionDeniedError",
+            "QuotaExceededError",
+            "RateLimitError",
+            "ServerError",
+            "StreamInterruptedError",
+            "WorkersAIError",
+        ),
+        "errors",
+    ),
+}
+
+__all__ = [*sorted(_HOMES), "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from workers_ai.version import version
+
+        return version()
+    if name in _HOMES:
+        from importlib import import_module
+
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

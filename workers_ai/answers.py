@@ -1,0 +1,126 @@
+"""What the service answered, decoded: whole answers, the deltas of a stream, vectors. Values only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from workers_ai.cost import Cost
+from workers_ai.usage import Usage
+
+PROVIDER = "cloudflare-workers-ai"
+"""Our name in traces: models.dev's id, and what langchain-cloudflare reports too, so that dashboards keep working."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known about an answer besides its text.
+
+    model: the one asked for. answering_model: as the reply names it, else the one asked for. id: the answer's own.
+    request_id: the service's id of the HTTP request. usage, cost: None where neither service nor catalogue know.
+    gateway: what AI Gateway told (log_id, cache_status, step, ...). headers: the reply's, secrets left out.
+    """
+
+    model: str
+    answering_model: str
+    finish_reason: str | None = None
+    id: str | None = None
+    created: int | None = None
+    request_id: str | None = None
+    usage: Usage | None = None
+    cost: Cost | None = None
+    gateway: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def metadata(self) -> dict[str, Any]:
+        """The facts under the names that both adapters show; what is not known is left out.
+
+        Neurons and USD stand here and not in a usage object: floats break the frameworks' sums.
+        """
+        told: dict[str, Any] = {
+            "model_name": self.answering_model,
+            "model_requested": self.model,
+            "model_provider": PROVIDER,
+            "finish_reason": self.finish_reason,
+            "id": self.id,
+            "created": self.created,
+            "request_id": self.request_id,
+        }
+        if self.cost is not None:
+            told |= {"neurons": self.cost.neurons, "cost_usd": self.cost.usd, "cost_source": self.cost.source}
+        told["gateway"] = dict(self.gateway) or None
+        return {name: value for name, value in told.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of the `n` answers: text, reasoning apart from it, finish reason, log probabilities as the wire has them."""
+
+    text: str
+    reasoning: str = ""
+    finish_reason: str | None = None
+    logprobs: Any = None
+    parsed: Any = None  # JSON mode on older models answers an object: kept beside its text (quirk 5)
+
+
+@dataclass(frozen=True, slots=True)
+class ChatAnswer:
+    """A whole answer. `raw` is the object the service sent, without its envelope."""
+
+    choices: Sequence[Choice]
+    facts: Facts
+    raw: Mapping[str, Any]
+
+    @property
+    def text(self) -> str:
+        """Text of the first choice."""
+        return self.choices[0].text
+
+    @property
+    def reasoning(self) -> str:
+        """Reasoning of the first choice, "" where there is none."""
+        return self.choices[0].reasoning
+
+    @property
+    def finish_reason(self) -> str | None:
+        """Why the first choice ended: "stop", "length", "tool_calls", ..."""
+        return self.choices[0].finish_reason
+
+    @property
+    def usage(self) -> Usage | None:
+        """Tokens, and the service's own neurons; None where it told none."""
+        return self.facts.usage
+
+    @property
+    def cost(self) -> Cost | None:
+        """Neurons and USD, and whose figures they are."""
+        return self.facts.cost
+
+
+@dataclass(slots=True)
+class ChatDelta:
+    """What one frame of a stream adds. The last delta of a stream, and no other, has `facts`."""
+
+    text: str = ""
+    reasoning: str = ""
+    logprobs: Any = None
+    facts: Facts | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Vectors:
+    """Embeddings: one row of floats for each text, in the texts' order."""
+
+    rows: list[list[float]]
+    facts: Facts
+
+    @property
+    def usage(self) -> Usage | None:
+        """Tokens and neurons; many embedding models tell none (quirk 66)."""
+        return self.facts.usage
+
+    @property
+    def cost(self) -> Cost | None:
+        """Neurons and USD, and whose figures they are."""
+        return self.facts.cost

@@ -1,0 +1,80 @@
+"""What is common to every request of every task: the model, the way there, and the switches around it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import quote
+
+from pydantic_core import PydanticSerializationError, to_json
+
+from workers_ai.catalog import lookup
+from workers_ai.errors import BadRequestError
+from workers_ai.exchange import Request
+
+if TYPE_CHECKING:
+    from workers_ai.catalog import ModelInfo
+    from workers_ai.gateway import Gateway
+
+Api = Literal["auto", "native", "openai"]
+Form = Literal["native", "openai"]
+
+_BAD_IN_A_MODEL_ID = re.compile(r"[\s?#\\\x00-\x1f\x7f]|(?:^|/)\.\.?(?:/|$)|//")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """The part of a request that is the same for all tasks.
+
+    model: full id. api: "native" (`/ai/run`), "openai" (`/ai/v1`) or "auto": as the catalogue says.
+    session_affinity: sent as `x-session-affinity`, so that the prompt cache is met again.
+    reject_if_busy: fail at once (3040) instead of waiting for capacity.
+    extra_body: merged over the body, last.
+    """
+
+    model: str
+    api: Api = "auto"
+    gateway: Gateway | None = None
+    session_affinity: str | None = None
+    reject_if_busy: bool = False
+    extra_body: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.model or _BAD_IN_A_MODEL_ID.search(self.model):
+            raise BadRequestError(
+                f"model {self.model!r} cannot be a model id", hint="Use an id like @cf/author/name", maybe_sent=False
+            )
+
+    @property
+    def info(self) -> ModelInfo:
+        """What the catalogue knows of the model."""
+        return lookup(self.model)
+
+    @property
+    def form(self) -> Form:
+        """Which of the service's two forms this call takes."""
+        return self.info.api if self.api == "auto" else self.api
+
+    @property
+    def run_path(self) -> str:
+        """The native path. `@` and `/` stay as they are (quirk 64)."""
+        return f"run/{quote(self.model, safe='@/:._-~')}"
+
+    def request(self, path: str, body: Mapping[str, Any]) -> Request:
+        """The request for `body` at `path`.
+
+        Raises BadRequestError, before anything is sent, for a body that is no JSON.
+        """
+        whole = {**body, **self.extra_body}
+        if self.reject_if_busy:  # beside the messages it would be dropped without a word (quirk 65)
+            whole["options"] = {**whole.get("options", {}), "rejectIfBusy": True}
+        try:
+            encoded = to_json(whole)
+        except (PydanticSerializationError, ValueError, UnicodeError) as broken:
+            raise BadRequestError(
+                f"The request holds a value that JSON cannot: {broken}", model=self.model, maybe_sent=False
+            ) from broken
+        headers = {"x-session-affinity": self.session_affinity} if self.session_affinity else {}
+        return Request(path=path, body=encoded, model=self.model, headers=headers, gateway=self.gateway)

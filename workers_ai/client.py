@@ -1,0 +1,140 @@
+"""The core by itself: every operation of the service, plain and async, two lines each."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from workers_ai import bulk
+from workers_ai.answers import ChatAnswer, ChatDelta
+from workers_ai.connection import CALL_OPTIONS, ConnectionFields
+from workers_ai.embedding_fields import DEFAULT_EMBEDDING_MODEL
+from workers_ai.tasks import chat as chats
+from workers_ai.tasks import completion, embeddings
+from workers_ai.text_fields import DEFAULT_MODEL
+from workers_ai.wire.message import WireMessage
+from workers_ai.wire.options import OPTIONS
+
+if TYPE_CHECKING:
+    from typing import Self, Unpack
+
+    from workers_ai.connection import ConnectionOptions
+
+
+Messages = str | Sequence[WireMessage]
+
+
+class Client(ConnectionFields):
+    """Workers AI without a framework. Takes the connection arguments; the rest is given per call.
+
+    Clients with the same network settings share one pool of connections per process; `workers_ai.close_all()` closes it.
+    """
+
+    if TYPE_CHECKING:
+
+        def __init__(self, **kwargs: Unpack[ConnectionOptions]) -> None: ...
+
+    def chat(self, messages: Messages, *, model: str = DEFAULT_MODEL, **options: Any) -> ChatAnswer:
+        """The answer to messages (`{"role", "content"}`), or to one user's text.
+
+        options: temperature, max_tokens, ... as the chat classes take them, and model, api, gateway, extra_body, ...
+        """
+        return self._transport.send(self._exchange(chats.exchange, self._chat(messages, model, options)))
+
+    async def achat(self, messages: Messages, *, model: str = DEFAULT_MODEL, **options: Any) -> ChatAnswer:
+        """As `chat`."""
+        return await self._transport.asend(self._exchange(chats.exchange, self._chat(messages, model, options)))
+
+    def stream_chat(self, messages: Messages, *, model: str = DEFAULT_MODEL, **options: Any) -> Iterator[ChatDelta]:
+        """As `chat`, in deltas; the last one has the facts: finish reason, usage, cost."""
+        return self._transport.stream(self._exchange(chats.exchange, self._chat(messages, model, options), stream=True))
+
+    def astream_chat(
+        self, messages: Messages, *, model: str = DEFAULT_MODEL, **options: Any
+    ) -> AsyncIterator[ChatDelta]:
+        """As `stream_chat`."""
+        return self._transport.astream(
+            self._exchange(chats.exchange, self._chat(messages, model, options), stream=True)
+        )
+
+    def complete(self, prompt: str, *, model: str = DEFAULT_MODEL, **options: Any) -> ChatAnswer:
+        """The continuation of `prompt`; `raw=True` leaves out the chat template."""
+        return self._transport.send(self._exchange(completion.exchange, self._prompt(prompt, model, options)))
+
+    async def acomplete(self, prompt: str, *, model: str = DEFAULT_MODEL, **options: Any) -> ChatAnswer:
+        """As `complete`."""
+        return await self._transport.asend(self._exchange(completion.exchange, self._prompt(prompt, model, options)))
+
+    def stream_complete(self, prompt: str, *, model: str = DEFAULT_MODEL, **options: Any) -> Iterator[ChatDelta]:
+        """As `complete`, in deltas."""
+        return self._transport.stream(
+            self._exchange(completion.exchange, self._prompt(prompt, model, options), stream=True)
+        )
+
+    def astream_complete(self, prompt: str, *, model: str = DEFAULT_MODEL, **options: Any) -> AsyncIterator[ChatDelta]:
+        """As `stream_complete`."""
+        return self._transport.astream(
+            self._exchange(completion.exchange, self._prompt(prompt, model, options), stream=True)
+        )
+
+    def embed(
+        self,
+        texts: Sequence[str],
+        *,
+        model: str = DEFAULT_EMBEDDING_MODEL,
+        pooling: embeddings.Pooling | None = None,
+        max_concurrency: int = bulk.MAX_CONCURRENCY,
+        **options: Any,
+    ) -> list[list[float]]:
+        """One vector for each text, in their order; any number of texts, several requests in flight."""
+        requests = self._texts(texts, model, pooling, options)
+        return bulk.embed(self._transport, requests, max_concurrency=max_concurrency)
+
+    async def aembed(
+        self,
+        texts: Sequence[str],
+        *,
+        model: str = DEFAULT_EMBEDDING_MODEL,
+        pooling: embeddings.Pooling | None = None,
+        max_concurrency: int = bulk.MAX_CONCURRENCY,
+        **options: Any,
+    ) -> list[list[float]]:
+        """As `embed`."""
+        requests = self._texts(texts, model, pooling, options)
+        return await bulk.aembed(self._transport, requests, max_concurrency=max_concurrency)
+
+    def close(self) -> None:
+        """Nothing to close: connections are shared and stay for the next call (`workers_ai.close_all()` ends them)."""
+
+    async def aclose(self) -> None:
+        """As `close`."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    def _chat(self, messages: Messages, model: str, options: dict[str, Any]) -> chats.ChatRequest:
+        told: Sequence[WireMessage] = [{"role": "user", "content": messages}] if isinstance(messages, str) else messages
+        return chats.ChatRequest(self._call(model, options), told, self._known(options))
+
+    def _prompt(self, prompt: str, model: str, options: dict[str, Any]) -> completion.CompletionRequest:
+        return completion.CompletionRequest(self._call(model, options), prompt, self._known(options))
+
+    def _texts(
+        self, texts: Sequence[str], model: str, pooling: embeddings.Pooling | None, options: dict[str, Any]
+    ) -> list[embeddings.EmbeddingRequest]:
+        call = self._call(model, options)
+        self._refuse_unknown(options, known=frozenset({"pooling", "max_concurrency"}))
+        return bulk.requests_for(embeddings.EmbeddingRequest(call, texts, pooling=pooling))
+
+    def _known(self, options: Mapping[str, Any]) -> Mapping[str, Any]:
+        self._refuse_unknown(options, known=OPTIONS | CALL_OPTIONS)
+        return options

@@ -1,0 +1,296 @@
+"""The arguments that every class of both adapters takes, and the transport they make."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, TypedDict, TypeVar
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationInfo,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
+
+from workers_ai.arguments import settle, unknown
+from workers_ai.call import Api, Call
+from workers_ai.errors import ErrorClasses, WorkersAIError, recast
+from workers_ai.gateway import Gateway, gateway_from_environment
+from workers_ai.retry import RetryPolicy
+from workers_ai.settings import (
+    Settings,
+    Timeouts,
+    Token,
+    TokenSource,
+    account_from_environment,
+    base_url_from_environment,
+    check_account_id,
+    check_url,
+    token_from_environment,
+)
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    import httpx
+
+    from workers_ai.exchange import Exchange
+    from workers_ai.transport import Transport
+
+    Timeout = float | httpx.Timeout | Mapping[str, float | None] | None
+    HttpClient = httpx.Client | Any
+    HttpAsyncClient = httpx.AsyncClient | Any
+else:  # httpx is imported at the first call, not with this package
+    Timeout = HttpClient = HttpAsyncClient = Any
+
+Answer = TypeVar("Answer")
+Delta = TypeVar("Delta")
+
+CALL_OPTIONS = frozenset({"model", "api", "gateway", "session_affinity", "reject_if_busy", "extra_body"})
+"""Arguments that may also be given for a single call."""
+
+_TIMEOUT_PARTS = ("connect", "read", "write", "pool")
+
+
+class ConnectionOptions(TypedDict, total=False):
+    """Every spelling of the arguments of `ConnectionFields`, for type checkers."""
+
+    account_id: str | None
+    api_token: Token | TokenSource | None
+    api_key: Token | TokenSource | None
+    auth_token: Token | TokenSource | None
+    base_url: str | None
+    api_base: str | None
+    allow_insecure: bool
+    gateway: Gateway | str | Mapping[str, Any] | None
+    api: Api
+    timeout: Timeout
+    max_retries: int
+    default_headers: Mapping[str, str] | None
+    default_query: Mapping[str, str] | None
+    extra_body: Mapping[str, Any] | None
+    http_client: HttpClient | None
+    http_async_client: HttpAsyncClient | None
+    async_http_client: HttpAsyncClient | None
+    session_affinity: str | None
+    reject_if_busy: bool
+
+
+class ConnectionFields(BaseModel):
+    """Where to send, with which credentials, and how patiently. The environment is read when an object is made.
+
+    A missing account id or token is an error at the first call, not before; a wrong one is an error at once.
+    """
+
+    # After a framework's base this wins over its `extra="ignore"`: a typing error must not pass in silence.
+    # Inputs are hidden in validation errors: one of them may be the token.
+    model_config = ConfigDict(
+        extra="forbid", arbitrary_types_allowed=True, protected_namespaces=(), hide_input_in_errors=True
+    )
+
+    aliases: ClassVar[Mapping[str, str]] = {
+        "api_key": "api_token",
+        "auth_token": "api_token",
+        "api_base": "base_url",
+        "async_http_client": "http_async_client",
+    }
+    """Other spelling -> name."""
+
+    moved: ClassVar[Mapping[str, str]] = {
+        "cf_account_id": "account_id",
+        "cf_api_token": "api_token",
+        "cf_ai_api_token": "api_token",
+        "ai_gateway": "gateway",
+        "session_id": "session_affinity",
+    }
+    """langchain-cloudflare's spelling -> name, taken with a deprecation note."""
+
+    error_classes: ClassVar[ErrorClasses] = {}
+    """The classes to raise for those of the family: an adapter's are its framework's too."""
+
+    account_id: str | None = Field(default_factory=account_from_environment, validate_default=True)
+    """32 hex digits (environment: CLOUDFLARE_ACCOUNT_ID, CF_ACCOUNT_ID)."""
+    api_token: TokenSource | None = Field(default_factory=token_from_environment, exclude=True, repr=False)
+    """Secret. A string, a SecretStr, or a plain or async function asked at each request."""
+    allow_insecure: bool = False
+    """Send the token over http:// to other hosts than this machine."""
+    base_url: str = Field(default_factory=base_url_from_environment, validate_default=True)
+    """Up to and including `/client/v4` (environment: CLOUDFLARE_BASE_URL)."""
+    gateway: Gateway | None = Field(default_factory=gateway_from_environment)
+    """A Gateway, an id or a mapping (environment: CLOUDFLARE_AI_GATEWAY, CLOUDFLARE_GATEWAY_ID)."""
+    api: Api = "auto"
+    """"native" (`/ai/run`), "openai" (`/ai/v1`), or "auto": as the catalogue says of the model."""
+    timeout: Timeout = None
+    """Seconds, or an httpx.Timeout. Unset: 10 s to connect, 60 s between bytes of a stream, 300 s for a whole answer."""
+    max_retries: int = Field(default=2, ge=0)
+    """At most `1 + max_retries` requests are made."""
+    default_headers: Mapping[str, str] | None = Field(default=None, exclude=True, repr=False)
+    """Added to every request; their values count as secret."""
+    default_query: Mapping[str, str] | None = None
+    """Added to the address of every request."""
+    extra_body: Mapping[str, Any] | None = None
+    """Merged over the body of every request."""
+    http_client: HttpClient | None = Field(default=None, exclude=True, repr=False)
+    """An httpx (or httpx2) client to send with; never closed. Unset: one shared pool per process."""
+    http_async_client: HttpAsyncClient | None = Field(default=None, exclude=True, repr=False)
+    """As http_client, for async calls."""
+    session_affinity: str | None = None
+    """Sent as `x-session-affinity`: requests of one conversation meet the same prompt cache."""
+    reject_if_busy: bool = False
+    """Fail at once with CapacityError instead of waiting for the model."""
+
+    _made: tuple[tuple[Any, ...], Transport] | None = PrivateAttr(default=None)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _settle_names(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping):
+            return values
+        known = cls.model_fields.keys()
+        return settle(values, known=known, aliases=cls.aliases, moved=cls.moved, owner=cls.__name__)
+
+    @field_validator("account_id", mode="before")
+    @classmethod
+    def _account_or_environment(cls, value: Any) -> Any:
+        found = value or account_from_environment()
+        return check_account_id(found) if isinstance(found, str) else found
+
+    @field_validator("api_token", mode="before")
+    @classmethod
+    def _token_or_environment(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            value = SecretStr(value)
+        if value is not None and not isinstance(value, SecretStr) and not callable(value):
+            # A TypeError, since pydantic would put the value into a ValueError's report.
+            raise TypeError(f"api_token: a string, a SecretStr or a function, not {type(value).__name__}")
+        if value is None or (isinstance(value, SecretStr) and not value.get_secret_value()):
+            return token_from_environment()
+        return value
+
+    @field_validator("base_url", mode="before")
+    @classmethod
+    def _address_or_environment(cls, value: Any, info: ValidationInfo) -> Any:
+        found = value or base_url_from_environment()
+        return check_url(str(found), name="base_url", allow_insecure=bool(info.data.get("allow_insecure")))
+
+    @field_validator("gateway", mode="before")
+    @classmethod
+    def _coerce_gateway(cls, value: Any) -> Gateway | None:
+        return Gateway.coerce(value)
+
+    @field_validator("timeout", mode="before")
+    @classmethod
+    def _check_timeout(cls, value: Any) -> Any:
+        if isinstance(value, Mapping):  # how an httpx.Timeout comes back from JSON
+            import httpx
+
+            value = httpx.Timeout(**{part: value.get(part) for part in _TIMEOUT_PARTS})
+        Timeouts.coerce(value)
+        return value
+
+    @field_serializer("gateway")
+    def _dump_gateway(self, value: Gateway | None) -> dict[str, Any] | None:
+        return value.to_dict() if value is not None else None
+
+    @field_serializer("timeout")
+    def _dump_timeout(self, value: Any) -> Any:
+        if value is None or isinstance(value, (int, float)):
+            return value
+        return {part: getattr(value, part) for part in _TIMEOUT_PARTS}
+
+    def _settings(self) -> Settings:
+        if self.account_id is not None:
+            check_account_id(self.account_id)
+        return Settings(
+            account_id=self.account_id,
+            api_token=self.api_token,
+            base_url=check_url(self.base_url, name="base_url", allow_insecure=self.allow_insecure),
+            gateway=self.gateway,
+            timeouts=Timeouts.coerce(self.timeout),
+            headers={name.lower(): value for name, value in (self.default_headers or {}).items()},
+            query=self.default_query or {},
+            allow_insecure=self.allow_insecure,
+        )
+
+    @property
+    def _transport(self) -> Transport:
+        """What sends for this object; made anew when an argument it depends on was changed."""
+        made_of = (
+            self.account_id,
+            self.api_token,
+            self.base_url,
+            self.allow_insecure,
+            self.timeout,
+            self.max_retries,
+            self.default_headers,
+            self.default_query,
+            self.http_client,
+            self.http_async_client,
+        )
+        if self._made is None or self._made[0] != made_of:
+            from workers_ai.transport import Transport
+
+            transport = Transport(
+                self._settings(),
+                errors=self.error_classes,
+                retry=RetryPolicy(max_retries=self.max_retries),
+                http_client=self.http_client,
+                http_async_client=self.http_async_client,
+                client_timeouts=self.timeout is None and bool(self.http_client or self.http_async_client),
+            )
+            self._made = (made_of, transport)
+        return self._made[1]
+
+    def _exchange(
+        self, build: Callable[..., Exchange[Answer, Delta]], *args: Any, **kwargs: Any
+    ) -> Exchange[Answer, Delta]:
+        """The exchange that `build` makes; what it refuses is raised as this object's own class of error."""
+        try:
+            return build(*args, **kwargs)
+        except WorkersAIError as error:
+            raise recast(error, self.error_classes) from error.__cause__
+
+    def _call(self, model: str, options: dict[str, Any]) -> Call:
+        """What is common to one request: this object's arguments, under those that `options` holds for this call.
+
+        Takes the ones it knows out of `options`. Raises ValueError for a gateway option that no call may change.
+        """
+        gateway = self.gateway
+        if (changed := options.pop("gateway", None)) is not None:
+            gateway = gateway.merge(changed) if gateway is not None else Gateway.coerce(changed)
+        return Call(
+            model=options.pop("model", None) or model,
+            api=options.pop("api", self.api),
+            gateway=gateway,
+            session_affinity=options.pop("session_affinity", self.session_affinity),
+            reject_if_busy=options.pop("reject_if_busy", self.reject_if_busy),
+            extra_body={**(self.extra_body or {}), **(options.pop("extra_body", None) or {})},
+        )
+
+    def _refuse_unknown(self, options: Mapping[str, Any], *, known: frozenset[str]) -> None:
+        for name in options:
+            if name not in known:
+                raise TypeError(unknown(name, known=known | CALL_OPTIONS, owner=f"a call of {type(self).__name__}"))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a pickle holds: all but live clients, which no other process could use; the shared pool takes over."""
+        state = super().__getstate__()
+        live = {"http_client": None, "http_async_client": None}
+        return {**state, "__dict__": {**state["__dict__"], **live}, "__pydantic_private__": {"_made": None}}
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        """A deep copy that shares the clients it was given."""
+        memo = {} if memo is None else memo
+        for client in (self.http_client, self.http_async_client):
+            if client is not None:
+                memo[id(client)] = client
+        made, self._made = self._made, None
+        try:
+            return super().__deepcopy__(memo)
+        finally:
+            self._made = made

@@ -1,0 +1,242 @@
+"""Every failure this package raises, as one family.
+
+WorkersAIError
+ ├─ AuthenticationError        no token, a wrong one, or one that the gateway does not know
+ ├─ PermissionDeniedError      the account or its plan may not use this
+ ├─ BadRequestError            (also ValueError) the request is wrong; found here or by the service
+ │   ├─ ContextLengthError     prompt and max_tokens do not fit the model's window
+ │   └─ ContentFilteredError   prompt or answer was refused: safety, guardrail, data loss prevention
+ ├─ ModelNotFoundError         no such model, or it has been retired
+ ├─ QuotaExceededError         the day's free neurons, the credits or a spend limit are used up
+ ├─ RateLimitError             too many requests a minute
+ │   └─ CapacityError          the model has no room just now
+ ├─ ServerError                the service failed
+ ├─ GatewayError               AI Gateway refused: unknown gateway, unknown key alias
+ ├─ InvalidResponseError       a success that cannot be read: empty, no JSON, wrong count
+ ├─ StreamInterruptedError     a stream stopped before it was finished
+ ├─ APIConnectionError         (also ConnectionError) no connection, or it broke
+ └─ APITimeoutError            (also TimeoutError) no answer in time
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+if TYPE_CHECKING:
+    from workers_ai.exchange import Reply
+
+__all__ = [
+    "APIConnectionError",
+    "APITimeoutError",
+    "AuthenticationError",
+    "BadRequestError",
+    "CapacityError",
+    "ContentFilteredError",
+    "ContextLengthError",
+    "ErrorClasses",
+    "GatewayError",
+    "InvalidResponseError",
+    "ModelNotFoundError",
+    "PermissionDeniedError",
+    "QuotaExceededError",
+    "RateLimitError",
+    "ServerError",
+    "StreamInterruptedError",
+    "WorkersAIError",
+    "recast",
+]
+
+FIELDS = (
+    "message",
+    "status",
+    "code",
+    "request_id",
+    "model",
+    "hint",
+    "retryable",
+    "maybe_sent",
+    "response",
+    "partial",
+)
+
+
+class WorkersAIError(Exception):
+    """Base of the family. `str(error)` is one line: what failed, its numbers, and what to do.
+
+    message: the service's own words, without its wrapping.
+    status: HTTP status, None where no answer came.
+    code: Cloudflare's code (3040, 10000, ...), None where none was given.
+    request_id: `cf-ai-req-id` or `cf-ray`, or the id inside the message.
+    model: the model asked for.
+    hint: the next step to take.
+    retryable: whether the same request can succeed later; None takes the class's own answer.
+    maybe_sent: False only where no attempt can have reached the service (so nothing can have been billed).
+    response: status, headers and body of the refusal, None where there was none.
+    partial: text that had arrived before a stream failed.
+    """
+
+    default_retryable: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        code: int | None = None,
+        request_id: str | None = None,
+        model: str | None = None,
+        hint: str | None = None,
+        retryable: bool | None = None,
+        maybe_sent: bool = True,
+        response: Reply | None = None,
+        partial: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status = status
+        self.code = code
+        self.request_id = request_id
+        self.model = model
+        self.hint = hint
+        self.retryable = self.default_retryable if retryable is None else retryable
+        self.maybe_sent = maybe_sent
+        self.response = response
+        self.partial = partial
+
+    @property
+    def status_code(self) -> int | None:
+        """The HTTP status under the name that OpenAI's and httpx's errors use."""
+        return self.status
+
+    @property
+    def is_retryable(self) -> bool:
+        """`retryable` under LangChain's name: its retry middleware asks for it."""
+        return self.retryable
+
+    @is_retryable.setter
+    def is_retryable(self, value: bool) -> None:
+        self.retryable = value
+
+    def __str__(self) -> str:
+        facts = (
+            ("code", self.code),
+            ("HTTP", self.status),
+            ("model", self.model),
+            ("request id", self.request_id),
+        )
+        told = ", ".join(f"{name} {value}" for name, value in facts if value is not None)
+        text = f"{self.message.rstrip('. ')} ({told})" if told else self.message
+        return f"{text}. {self.hint}" if self.hint else text
+
+    def fields(self) -> dict[str, Any]:
+        """Everything that makes this error, by argument name."""
+        return {name: getattr(self, name) for name in FIELDS}
+
+    @classmethod
+    def rebuild(cls, fields: dict[str, Any]) -> Self:
+        """The error that `fields()` described, as this class."""
+        return cls(**fields)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Keyword-only constructors do not unpickle by themselves, and worker processes
+        # (Dask, Ray, multiprocessing) send exceptions back as pickles.
+        return type(self).rebuild, (self.fields(),)
+
+
+class AuthenticationError(WorkersAIError):
+    """Missing or wrong credentials (401; 10000, 9106, gateway 2009)."""
+
+
+class PermissionDeniedError(WorkersAIError):
+    """The account may not use this (403; 3023, 3041, 5016, 5018, 5035)."""
+
+
+class BadRequestError(WorkersAIError, ValueError):
+    """The request is wrong (400; 5004, 5006, 8001, ...), or was refused here: then `maybe_sent` is false."""
+
+
+class ContextLengthError(BadRequestError):
+    """Prompt plus max_tokens exceed the model's window (3010, 5021, some 3030). Lowering max_tokens can help.
+
+    tokens: tokens asked for, as the service counted them; limit: tokens allowed. None where it did not say.
+    """
+
+    tokens: int | None = None
+    limit: int | None = None
+
+    def fields(self) -> dict[str, Any]:
+        return {**super().fields(), "tokens": self.tokens, "limit": self.limit}
+
+    @classmethod
+    def rebuild(cls, fields: dict[str, Any]) -> Self:
+        rest = {name: value for name, value in fields.items() if name not in ("tokens", "limit")}
+        error = cls(**rest)
+        error.tokens, error.limit = fields.get("tokens"), fields.get("limit")
+        return error
+
+
+class ContentFilteredError(BadRequestError):
+    """Prompt or answer was refused (8007, flagged 3030; gateway 2016, 2017, 2029, 2030)."""
+
+
+class ModelNotFoundError(WorkersAIError):
+    """No such model (5007, 3042, gateway 7003), no such adapter (3037), or it was retired (5028)."""
+
+
+class QuotaExceededError(WorkersAIError):
+    """The day's free neurons (3036, 4006), gateway credits (2021) or a spend limit (2045) are used up: never retried."""
+
+
+class RateLimitError(WorkersAIError):
+    """Too many requests (429 without a code of its own, gateway 2003)."""
+
+    default_retryable = True
+
+
+class CapacityError(RateLimitError):
+    """The model is out of capacity (3040), or `reject_if_busy` refused to wait: retried with a longer pause."""
+
+
+class ServerError(WorkersAIError):
+    """The service failed (5xx, 52x; 5012 under 529, gateway 7013), or gave up in time (408; 3007, 3008)."""
+
+    default_retryable = True
+
+
+class GatewayError(WorkersAIError):
+    """AI Gateway refused the request (2001 unknown gateway, 2040 unknown key alias, ...)."""
+
+
+class InvalidResponseError(WorkersAIError):
+    """A success that cannot be read: an empty result, no JSON, fewer vectors than texts."""
+
+
+class StreamInterruptedError(WorkersAIError):
+    """A stream ended with neither `[DONE]` nor a finish reason. `partial` holds the text that had arrived."""
+
+
+class APIConnectionError(WorkersAIError, ConnectionError):
+    """No connection, or it broke before an answer."""
+
+    default_retryable = True
+
+
+class APITimeoutError(WorkersAIError, TimeoutError):
+    """No answer, or no next event of a stream, within `timeout`."""
+
+    default_retryable = True
+
+
+ErrorClasses = Mapping[type[WorkersAIError], type[WorkersAIError]]
+"""For each class of the family the class to raise in its stead: a framework's adapter hands in classes that are both."""
+
+
+def recast(error: WorkersAIError, classes: ErrorClasses) -> WorkersAIError:
+    """`error` as the class that `classes` names for it, with its cause; itself where none is named."""
+    wanted = classes.get(type(error))
+    if wanted is None:
+        return error
+    other = wanted.rebuild(error.fields())
+    other.__cause__ = error.__cause__
+    return other

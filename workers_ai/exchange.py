@@ -1,0 +1,101 @@
+"""The sans-IO contract: what is asked of the service, and how its reply is read. Knows no socket."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+from pydantic_core import from_json
+
+if TYPE_CHECKING:
+    from workers_ai.gateway import Gateway
+
+Answer = TypeVar("Answer")
+Delta = TypeVar("Delta")
+Delta_co = TypeVar("Delta_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request, without host and credentials: the transport adds those.
+
+    path: below `/accounts/{account_id}/ai/`, e.g. `run/@cf/baai/bge-m3`.
+    body: JSON as bytes. headers: beyond the usual ones. gateway: the AI Gateway to pass, None for none.
+    """
+
+    path: str
+    body: bytes
+    model: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    gateway: Gateway | None = None
+    method: str = "POST"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back: HTTP status, headers (lower-case names, cookies left out) and the body as bytes."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = b""
+
+    @property
+    def status_code(self) -> int:
+        """`status` under httpx's name: tracers read it from an error's response."""
+        return self.status
+
+    @property
+    def text(self) -> str:
+        """The body as text; bytes that are no UTF-8 show as replacement characters."""
+        return self.body.decode("utf-8", "replace")
+
+    def json(self) -> Any:
+        """The body's JSON value. Raises ValueError where it is none."""
+        return from_json(self.body)
+
+    @property
+    def is_json(self) -> bool:
+        """Whether the service calls the body JSON. A stream can be answered so (quirk 26)."""
+        return "json" in self.headers.get("content-type", "")
+
+    @property
+    def request_id(self) -> str | None:
+        """The service's id of this request: `cf-ai-req-id` before `cf-ray` (quirk 102)."""
+        return self.headers.get("cf-ai-req-id") or self.headers.get("cf-ray")
+
+
+class StreamReader(Protocol[Delta_co]):
+    """Turns the bytes of one streamed reply into deltas. One reader serves one attempt."""
+
+    def feed(self, data: bytes) -> Iterable[Delta_co]:
+        """Deltas that `data` completes. Raises the error that an error frame carries."""
+        ...
+
+    def close(self) -> Iterable[Delta_co]:
+        """What is left at the end of the body. Raises StreamInterruptedError when the stream was cut short."""
+        ...
+
+    @property
+    def partial(self) -> str:
+        """Text that has arrived so far."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange(Generic[Answer, Delta]):
+    """One request to the service, and how its reply is read.
+
+    read: a whole reply -> the answer, or an error of our family.
+    reader: a reply's head -> fresh state for one attempt of a stream.
+    whole: an answer that came in one piece although a stream was asked for -> its deltas.
+    unstreamed: the same question without the stream, for models that answer a stream with nothing (quirk 3).
+    idempotent: whether a reply that broke off halfway may be asked for again: text would be paid for twice.
+    """
+
+    request: Request
+    read: Callable[[Reply], Answer]
+    reader: Callable[[Reply], StreamReader[Delta]] | None = None
+    whole: Callable[[Answer], Iterable[Delta]] | None = None
+    unstreamed: Exchange[Answer, Delta] | None = None
+    idempotent: bool = False

@@ -1,0 +1,272 @@
+"""AI Gateway: options -> URL and `cf-aig-*` headers, reply headers -> facts. Nothing else knows either."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal
+
+from pydantic import SecretStr
+
+from workers_ai.redaction import reveal
+
+Backoff = Literal["constant", "linear", "exponential"]
+Route = Literal["header", "url"]
+
+GATEWAY_HOST = "https://gateway.ai.cloudflare.com/v1"
+ID_VARIABLES = ("CLOUDFLARE_AI_GATEWAY", "CLOUDFLARE_GATEWAY_ID")
+TOKEN_VARIABLES = ("CLOUDFLARE_GATEWAY_TOKEN", "CF_AIG_TOKEN")
+
+_ONE_MONTH = 2_592_000  # seconds: the documented longest time to live, read as 30 days
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_NOT_PER_CALL = ("token", "route", "base_url")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Option:
+    """How one field of `Gateway` goes out: its header, and the least and the greatest number it may be."""
+
+    header: str
+    least: int | None = None
+    most: int | None = None
+
+
+# Names, ranges: developers.cloudflare.com/ai-gateway, request headers, as of 2026-10.
+_OPTIONS: dict[str, _Option] = {
+    "cache_ttl": _Option(header="cf-aig-cache-ttl", least=60, most=_ONE_MONTH),
+    "cache_key": _Option(header="cf-aig-cache-key"),
+    "skip_cache": _Option(header="cf-aig-skip-cache"),
+    "collect_log": _Option(header="cf-aig-collect-log"),
+    "collect_log_payload": _Option(header="cf-aig-collect-log-payload"),
+    "metadata": _Option(header="cf-aig-metadata"),
+    "event_id": _Option(header="cf-aig-event-id"),
+    "request_timeout_ms": _Option(header="cf-aig-request-timeout", least=1),
+    "max_attempts": _Option(header="cf-aig-max-attempts", least=1, most=5),
+    "retry_delay_ms": _Option(header="cf-aig-retry-delay", least=0, most=5000),
+    "backoff": _Option(header="cf-aig-backoff"),
+    "custom_cost": _Option(header="cf-aig-custom-cost"),
+    "byok_alias": _Option(header="cf-aig-byok-alias"),
+    "no_wholesale": _Option(header="cf-aig-no-wholesale"),
+    "zdr": _Option(header="cf-aig-zdr"),
+    "session_id": _Option(header="cf-aig-session-id"),
+    "turn_id": _Option(header="cf-aig-turn-id"),
+    "no_session_affinity": _Option(header="cf-aig-no-session-affinity"),
+    "allowed_models": _Option(header="cf-aig-allowed-models"),
+    "allowed_providers": _Option(header="cf-aig-allowed-providers"),
+}
+
+_SENT_ONLY_WHEN_TRUE = frozenset({"skip_cache", "no_wholesale", "no_session_affinity"})
+_COSTS = frozenset({"per_token_in", "per_token_out", "per_cache_read_token", "per_cache_write_token"})
+
+_FACTS = {
+    "cf-aig-log-id": "log_id",
+    "cf-aig-cache-status": "cache_status",
+    "cf-aig-event-id": "event_id",
+    "cf-aig-request-id": "request_id",
+    "cf-aig-step": "step",
+    "cf-aig-model": "model",
+    "cf-aig-provider": "provider",
+    "cf-aig-routed-model": "routed_model",
+    "cf-aig-routing-reason": "routing_reason",
+    "cf-aig-routing-decision-id": "routing_decision_id",
+    "cf-aig-dlp": "dlp",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """Which AI Gateway a request passes, and what it asks of it. None means "not sent".
+
+    id: the gateway's name; `default` is made by Cloudflare on first use, any other must exist.
+    token: for a gateway that wants authentication; secret, used with `route="url"` only
+        (environment: CLOUDFLARE_GATEWAY_TOKEN, CF_AIG_TOKEN).
+    route: "header" keeps the REST host and sends `cf-aig-gateway-id` (what Cloudflare recommends);
+        "url" goes to `{base_url}/{account}/{id}/workers-ai/...`.
+    cache_ttl: seconds, 60 to 2,592,000 (30 days). cache_key: replaces the key, so that the same key gets the
+        same answer whatever was asked. skip_cache: true for a fresh answer.
+    collect_log, collect_log_payload: false keeps the entry, or only its bodies, out of the log.
+    metadata: at most five entries of string, number or boolean; the gateway drops all of them when one is not.
+    event_id: yours, given back in the answer's facts.
+    request_timeout_ms: milliseconds to the first byte. max_attempts: 1 to 5. retry_delay_ms: 0 to 5,000.
+    custom_cost: USD for one token: per_token_in, per_token_out, per_cache_read_token, per_cache_write_token.
+    byok_alias, no_wholesale, zdr: stored keys, unified billing, zero data retention.
+    session_id, turn_id, no_session_affinity, allowed_models, allowed_providers: the Auto Router's.
+
+    Raises ValueError, naming the argument, for what the gateway would refuse or silently drop.
+    """
+
+    id: str
+    token: SecretStr | str | None = field(default=None, kw_only=True)
+    route: Route = field(default="header", kw_only=True)
+    base_url: str = field(default=GATEWAY_HOST, kw_only=True)
+    cache_ttl: int | None = field(default=None, kw_only=True)
+    cache_key: str | None = field(default=None, kw_only=True)
+    skip_cache: bool | None = field(default=None, kw_only=True)
+    collect_log: bool | None = field(default=None, kw_only=True)
+    collect_log_payload: bool | None = field(default=None, kw_only=True)
+    metadata: Mapping[str, str | int | float | bool] | None = field(default=None, kw_only=True)
+    event_id: str | None = field(default=None, kw_only=True)
+    request_timeout_ms: int | None = field(default=None, kw_only=True)
+    max_attempts: int | None = field(default=None, kw_only=True)
+    retry_delay_ms: int | None = field(default=None, kw_only=True)
+    backoff: Backoff | None = field(default=None, kw_only=True)
+    custom_cost: Mapping[str, float] | None = field(default=None, kw_only=True)
+    byok_alias: str | None = field(default=None, kw_only=True)
+    no_wholesale: bool | None = field(default=None, kw_only=True)
+    zdr: bool | None = field(default=None, kw_only=True)
+    session_id: str | None = field(default=None, kw_only=True)
+    turn_id: str | None = field(default=None, kw_only=True)
+    no_session_affinity: bool | None = field(default=None, kw_only=True)
+    allowed_models: str | tuple[str, ...] | None = field(default=None, kw_only=True)
+    allowed_providers: str | tuple[str, ...] | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if not _ID.fullmatch(str(self.id)):
+            raise ValueError(f"gateway id {self.id!r}: letters, digits, '-' and '_', at most 64")
+        if self.route not in ("header", "url"):
+            raise ValueError(f"gateway route {self.route!r}: 'header' or 'url'")
+        if isinstance(self.token, str):
+            object.__setattr__(self, "token", SecretStr(self.token))
+        object.__setattr__(self, "base_url", self.base_url.rstrip("/"))
+        for name in ("allowed_models", "allowed_providers"):
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, str):
+                object.__setattr__(self, name, tuple(value))  # a list comes back from JSON
+        for name in _OPTIONS:
+            if (value := getattr(self, name)) is not None:
+                _check(name, value)
+
+    @classmethod
+    def coerce(cls, value: Gateway | str | Mapping[str, Any] | None) -> Gateway | None:
+        """A gateway from what users write: one of these, an id, or a mapping of the arguments; "" and None are none.
+
+        Raises ValueError for anything else, and for a mapping with unknown names.
+        """
+        if isinstance(value, Gateway):
+            return value
+        if not value:
+            return None
+        if isinstance(value, str):
+            return cls(value)
+        if isinstance(value, Mapping):
+            _known_names(value)
+            if "id" not in value:
+                raise ValueError("gateway: name its 'id' (the gateway 'default' exists in every account)")
+            return cls(**value)
+        raise ValueError(f"gateway: a Gateway, an id or a mapping, not {type(value).__name__}")
+
+    def replace(self, **changes: Any) -> Gateway:
+        """Another gateway value, with these options changed."""
+        return replace(self, **changes)
+
+    def merge(self, value: Gateway | str | Mapping[str, Any]) -> Gateway:
+        """This gateway with the options of one call over it.
+
+        A mapping changes single options; an id or a Gateway takes this one's place. `token`, `route` and
+        `base_url` are refused in a mapping: arguments of a call stand in traces.
+        """
+        if not isinstance(value, Mapping):
+            return Gateway.coerce(value) or self
+        _known_names(value)
+        if refused := [name for name in _NOT_PER_CALL if name in value]:
+            raise ValueError(f"gateway: {', '.join(refused)} cannot be given per call; set it on the model")
+        return self.replace(**value)
+
+    def secret_token(self) -> SecretStr | None:
+        """The gateway's token, from the argument or the environment."""
+        if self.token:
+            return SecretStr(reveal(self.token))
+        found = next((value for name in TOKEN_VARIABLES if (value := os.environ.get(name, "").strip())), None)
+        return SecretStr(found) if found else None
+
+    def headers(self) -> dict[str, str]:
+        """The option headers: one for each option that is set. Without id and token: `target` adds those."""
+        sent = {}
+        for name, option in _OPTIONS.items():
+            value = getattr(self, name)
+            if value is None or (name in _SENT_ONLY_WHEN_TRUE and not value):
+                continue
+            sent[option.header] = _text(value)
+        return sent
+
+    def target(self, base_url: str, account_id: str, path: str) -> tuple[str, dict[str, str]]:
+        """Where a request for `path` (`run/...`, `v1/...`) goes, and the headers that take it there.
+
+        base_url: the REST base, up to `/client/v4`. The gateway's own token goes only to the gateway's host,
+        the REST host takes the account's alone (quirk 90).
+        """
+        headers = self.headers()
+        if self.route == "header":
+            headers["cf-aig-gateway-id"] = self.id
+            return f"{base_url}/accounts/{account_id}/ai/{path}", headers
+        if (token := self.secret_token()) is not None:
+            headers["cf-aig-authorization"] = f"Bearer {token.get_secret_value()}"
+        return f"{self.base_url}/{account_id}/{self.id}/workers-ai/{path}", headers
+
+    def to_dict(self) -> dict[str, Any]:
+        """The arguments that make this value, as JSON holds them, without the token."""
+        told = {}
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if each.name != "token" and value != each.default:
+                told[each.name] = list(value) if isinstance(value, tuple) else value
+        return told
+
+
+def gateway_from_environment() -> Gateway | None:
+    """The gateway named by CLOUDFLARE_AI_GATEWAY or CLOUDFLARE_GATEWAY_ID; an empty variable counts as unset."""
+    found = next((value for name in ID_VARIABLES if (value := os.environ.get(name, "").strip())), None)
+    return Gateway.coerce(found)
+
+
+def gateway_facts(headers: Mapping[str, str]) -> dict[str, Any]:
+    """What the gateway told of one reply: log_id, cache_status, event_id, step, ... ; only what is there."""
+    facts: dict[str, Any] = {name: headers[header] for header, name in _FACTS.items() if header in headers}
+    if str(facts.get("step", "")).isdecimal():
+        facts["step"] = int(facts["step"])
+    return facts
+
+
+def _known_names(value: Mapping[str, Any]) -> None:
+    known = {each.name for each in fields(Gateway)}
+    if unknown := [name for name in value if name not in known]:
+        raise ValueError(f"gateway: unknown option {unknown[0]!r}; known: {', '.join(sorted(known))}")
+
+
+def _check(name: str, value: Any) -> None:
+    option = _OPTIONS[name]
+    if option.least is not None:
+        top = "" if option.most is None else f" to {option.most:,}"
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise ValueError(f"gateway {name}: a whole number, not {value!r}")
+        if value < option.least or (option.most is not None and value > option.most):
+            raise ValueError(f"gateway {name}={value}: {option.least}{top or ' or more'}")
+    if name == "backoff" and value not in ("constant", "linear", "exponential"):
+        raise ValueError(f"gateway backoff={value!r}: 'constant', 'linear' or 'exponential'")
+    if name == "metadata":
+        _check_metadata(value)
+    if name == "custom_cost" and (unknown := set(value) - _COSTS):
+        raise ValueError(f"gateway custom_cost: unknown {sorted(unknown)}; known: {', '.join(sorted(_COSTS))}")
+    if isinstance(value, str) and not (value.isascii() and value.isprintable()):
+        raise ValueError(f"gateway {name}: only printable ASCII can stand in a header")
+
+
+def _check_metadata(value: Mapping[str, Any]) -> None:
+    if len(value) > 5:
+        raise ValueError(f"gateway metadata: at most five entries, not {len(value)}")
+    for key, entry in value.items():
+        # One null or object makes the gateway drop all entries, silently (quirk 94).
+        if not isinstance(entry, (str, int, float, bool)):
+            raise ValueError(f"gateway metadata[{key!r}]: string, number or boolean, not {type(entry).__name__}")
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Mapping):
+        # Header values are ASCII: anything else goes as JSON's \u escapes.
+        return json.dumps(dict(value), separators=(",", ":"))
+    return ",".join(value) if isinstance(value, tuple) else str(value)

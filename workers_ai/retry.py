@@ -1,0 +1,96 @@
+"""When to try again: a decision, made of numbers. The waiting is elsewhere."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+
+from workers_ai.errors import CapacityError, WorkersAIError
+
+RETRYABLE_STATUS = frozenset({408, 409, 429})
+
+NEVER_RETRIED = frozenset({3036, 4006, 2045, 2021})
+"""Codes that come as 429 or 402 and do not pass in time: the day's allocation, a spend limit, no credits."""
+
+RETRIED = frozenset({3007, 3008, 3040, 2003, 7013})
+"""Codes that pass: timeouts of the service, no capacity, the gateway's rate limit, its scanner down."""
+
+
+def is_retryable(*, status: int | None, code: int | None = None) -> bool:
+    """Whether the same request can succeed a little later.
+
+    By Cloudflare's code where it says more than the status: 429 alone means five different things.
+    """
+    if code in NEVER_RETRIED:
+        return False
+    if code in RETRIED:
+        return True
+    return status is not None and (status in RETRYABLE_STATUS or status >= 500)
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often and how long. Times in seconds.
+
+    max_retries: requests after the first; at most `1 + max_retries` are made.
+    The n-th pause (n from 0) is drawn evenly from 0 to `min(longest, base * 2**n)`: full jitter, so that
+    clients that failed together do not come back together. No capacity (3040) starts from `capacity_base`.
+    A Retry-After of the service goes before, up to `longest_retry_after`: a longer one ends the tries.
+    """
+
+    max_retries: int = 2
+    base: float = 0.5
+    capacity_base: float = 2.0
+    longest: float = 20.0
+    longest_retry_after: float = 60.0
+
+    def delay(self, attempt: int, error: WorkersAIError, *, draw: float, now: float) -> float | None:
+        """Seconds to wait after failed attempt number `attempt` (from 0), None to give up.
+
+        draw: a number in [0, 1) that spreads the pause. now: Unix time, for a Retry-After that is a date.
+        """
+        if attempt >= self.max_retries or not error.retryable:
+            return None
+        asked = retry_after(error.response.headers if error.response else {}, now=now)
+        if asked is not None:
+            return asked if asked <= self.longest_retry_after else None
+        base = self.capacity_base if isinstance(error, CapacityError) else self.base
+        return draw * min(self.longest, base * 2.0**attempt)
+
+    def start(self, *, draw: Callable[[], float] = random.random, clock: Callable[[], float] = time.time) -> Attempts:
+        """A fresh count of attempts for one call."""
+        return Attempts(self, draw, clock)
+
+
+@dataclass(slots=True)
+class Attempts:
+    """The attempts of one call."""
+
+    policy: RetryPolicy
+    draw: Callable[[], float]
+    clock: Callable[[], float]
+    failed: int = field(default=0)
+
+    def delay_after(self, error: WorkersAIError) -> float | None:
+        """Seconds to wait before the next attempt, None when trying again is no use."""
+        delay = self.policy.delay(self.failed, error, draw=self.draw(), now=self.clock())
+        self.failed += 1
+        return delay
+
+
+def retry_after(headers: Mapping[str, str], *, now: float) -> float | None:
+    """Seconds that a Retry-After header asks for, in either form: a number or an HTTP date. None without one."""
+    value = headers.get("retry-after", "").strip()
+    if not value:
+        return None
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass  # then it is a date
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - now)
+    except (ValueError, TypeError, OverflowError):
+        return None

@@ -1,0 +1,92 @@
+"""Server-sent events, from bytes, at any cut. Knows nothing of JSON and nothing of the service's frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+DONE = b"[DONE]"
+
+
+class Event(NamedTuple):
+    """One event: its name ("" when unnamed) and its data lines joined by LF."""
+
+    name: str
+    data: bytes
+
+
+class EventDecoder:
+    """Feed it bytes as they come; it gives each event once it is complete.
+
+    Lines end with LF, CR or CRLF and nothing else: `str.splitlines` and httpx's `iter_lines` also cut at
+    U+2028, U+2029 and U+0085, which are legal inside JSON text (quirk 23). Working on bytes, no character
+    can be cut in two either.
+    """
+
+    __slots__ = ("_data", "_lines_end_with_cr", "_name", "_rest")
+
+    def __init__(self) -> None:
+        self._rest = b""  # an unfinished line
+        self._lines_end_with_cr = False  # the last line ended with CR: a following LF belongs to it
+        self._name = ""
+        self._data: list[bytes] = []
+
+    def feed(self, chunk: bytes) -> Iterator[Event]:
+        """Events that `chunk` completes."""
+        if not self._rest and not self._data and not self._name and _is_one_event(chunk):
+            # The usual case: the service flushes each frame, so a read holds just one.
+            yield Event("", chunk[6:-2])
+            return
+        for line in self._lines(chunk):
+            if (event := self._take(line)) is not None:
+                yield event
+
+    def close(self) -> Iterator[Event]:
+        """The event that was still open: a last line or a last blank line may be missing (quirk 24)."""
+        if self._rest:
+            rest, self._rest = self._rest, b""
+            if (event := self._take(rest)) is not None:
+                yield event
+        if (event := self._dispatch()) is not None:
+            yield event
+
+    def _lines(self, chunk: bytes) -> list[bytes]:
+        if self._lines_end_with_cr and chunk:
+            self._lines_end_with_cr = False
+            if chunk.startswith(b"\n"):
+                chunk = chunk[1:]
+        data = self._rest + chunk
+        if b"\r" in data:
+            self._lines_end_with_cr = data.endswith(b"\r")
+            data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        lines = data.split(b"\n")
+        self._rest = lines.pop()
+        return lines
+
+    def _take(self, line: bytes) -> Event | None:
+        if not line:
+            return self._dispatch()
+        if line == DONE:  # seen without its "data: " (quirk 24)
+            self._data.append(line)
+            return None
+        field, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if field == b"data":
+            self._data.append(value)
+        elif field == b"event":
+            self._name = value.decode("utf-8", "replace")
+        return None  # a comment (": ..."), or a field that says nothing about text: id, retry
+
+    def _dispatch(self) -> Event | None:
+        name, data = self._name, self._data
+        self._name, self._data = "", []
+        return Event(name, b"\n".join(data)) if data else None
+
+
+def _is_one_event(chunk: bytes) -> bool:
+    return (
+        chunk.startswith(b"data: ")
+        and chunk.endswith(b"\n\n")
+        and chunk.find(b"\n") == len(chunk) - 2
+        and b"\r" not in chunk
+    )

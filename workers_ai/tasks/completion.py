@@ -1,0 +1,40 @@
+"""A completion: one prompt in, text out, whole or streamed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from workers_ai.call import Call
+from workers_ai.errors import BadRequestError
+from workers_ai.exchange import Request
+from workers_ai.tasks.chat import ChatExchange, fitting, text_exchange
+from workers_ai.wire.form import FORMS
+
+
+@dataclass(frozen=True, slots=True)
+class CompletionRequest:
+    """What a completion asks; options and stream_usage as in `ChatRequest`. `raw` leaves out the chat template."""
+
+    call: Call
+    prompt: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    stream_usage: bool = True
+
+
+def exchange(request: CompletionRequest, *, stream: bool = False) -> ChatExchange:
+    """The exchange of a completion. Raises BadRequestError, before anything is sent, for an empty prompt."""
+    call = request.call
+    if not request.prompt:
+        raise BadRequestError("prompt: it is empty", model=call.model, maybe_sent=False)
+    options, stops = fitting(call, request.options, stream=stream)
+    encode = FORMS[call.form].encode_prompt
+
+    def asked(*, stream: bool) -> Request:
+        path, body = encode(call, request.prompt, options, stream=stream, usage=request.stream_usage)
+        return call.request(path, body)
+
+    return text_exchange(
+        asked(stream=stream), call.model, stops=stops, unstreamed=lambda: asked(stream=False), stream=stream
+    )

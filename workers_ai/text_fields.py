@@ -1,0 +1,118 @@
+"""The arguments of every class that makes text, and the options they put into a request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, TypedDict
+
+from pydantic import Field, field_validator
+
+from workers_ai.connection import CALL_OPTIONS, ConnectionFields
+from workers_ai.wire.options import OPTIONS
+
+DEFAULT_MODEL = "@cf/google/gemma-4-26b-a4b-it"
+
+NOT_SENT = "default"
+"""The value of `reasoning_effort` that leaves it to the model: None itself means "off" (quirk 58)."""
+
+
+class TextOptions(TypedDict, total=False):
+    """Every spelling of the text arguments, for type checkers."""
+
+    model: str
+    temperature: float | None
+    max_tokens: int | None
+    max_completion_tokens: int | None
+    top_p: float | None
+    top_k: int | None
+    seed: int | None
+    stop: str | Sequence[str] | None
+    stop_sequences: str | Sequence[str] | None
+    repetition_penalty: float | None
+    frequency_penalty: float | None
+    presence_penalty: float | None
+    n: int | None
+    logprobs: bool | None
+    top_logprobs: int | None
+    logit_bias: Mapping[str, float] | None
+    lora: str | None
+    raw: bool | None
+    reasoning_effort: str | None
+    chat_template_kwargs: Mapping[str, Any] | None
+    response_format: Mapping[str, Any] | None
+    model_kwargs: Mapping[str, Any] | None
+
+
+class TextFields(ConnectionFields):
+    """`ConnectionFields` and the sampling arguments. None means "not sent": the model's own default holds.
+
+    Ranges are the widest that any model takes; a model's own narrower ones are the service's to check.
+    """
+
+    aliases: ClassVar[Mapping[str, str]] = {
+        **ConnectionFields.aliases,
+        "max_completion_tokens": "max_tokens",
+        "stop_sequences": "stop",
+    }
+
+    temperature: float | None = Field(default=None, ge=0, le=5)
+    """0 to 2, on classic models to 5."""
+    max_tokens: int | None = Field(default=None, ge=1)
+    """Tokens of the answer, reasoning included. Classic models stop at 256 when it is unset."""
+    top_p: float | None = Field(default=None, ge=0, le=2)
+    """Share of probability to draw from."""
+    top_k: int | None = Field(default=None, ge=1)
+    """Number of tokens to draw from; classic models take up to 50."""
+    seed: int | None = None
+    """For repeatable answers; classic models refuse 0."""
+    stop: list[str] | None = None
+    """Sequences that end the answer; kept to here where the model itself takes none."""
+    repetition_penalty: float | None = Field(default=None, ge=0, le=2)
+    """0 to 2."""
+    frequency_penalty: float | None = Field(default=None, ge=-2, le=2)
+    """-2 to 2."""
+    presence_penalty: float | None = Field(default=None, ge=-2, le=2)
+    """-2 to 2."""
+    n: int | None = Field(default=None, ge=1, le=128)
+    """Answers to one request, where the model offers several."""
+    logprobs: bool | None = None
+    """Tell the log probabilities of the answer's tokens."""
+    top_logprobs: int | None = Field(default=None, ge=0, le=20)
+    """Tell those of so many alternatives too."""
+    logit_bias: Mapping[str, float] | None = None
+    """Token id -> -100 to 100."""
+    lora: str | None = None
+    """Name or id of an adapter."""
+    raw: bool | None = None
+    """Leave out the chat template (plain prompts only)."""
+    reasoning_effort: str | None = NOT_SENT
+    """A level of the model ("low", "medium", "high", ...); None switches reasoning off; "default" leaves it to the model."""
+    chat_template_kwargs: Mapping[str, Any] | None = None
+    """E.g. {"enable_thinking": False}."""
+    response_format: Mapping[str, Any] | None = None
+    """JSON mode, as the service takes it."""
+    model_kwargs: Mapping[str, Any] | None = None
+    """Further inputs of the model, put into every request."""
+
+    @field_validator("stop", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str) else value
+
+    def _text_options(self, changes: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """The options that are set, with those of one call over them; None for one of a call takes it away."""
+        told = {name: value for name in _SORTED if (value := getattr(self, name)) is not None}
+        if self.reasoning_effort == NOT_SENT:
+            told.pop("reasoning_effort", None)
+        else:
+            told["reasoning_effort"] = self.reasoning_effort
+        return {**(self.model_kwargs or {}), **told, **(changes or {})}
+
+    def _call_options(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """The options of one call under their first spelling. Raises TypeError for one that is unknown."""
+        told = {self.aliases.get(name, name): value for name, value in options.items()}
+        self._refuse_unknown(told, known=OPTIONS | CALL_OPTIONS)
+        return told
+
+
+_SORTED: tuple[str, ...] = tuple(sorted(OPTIONS))

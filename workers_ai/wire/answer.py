@@ -1,0 +1,118 @@
+"""Whole answers, decoded by the keys that are there: native and OpenAI form alike (quirks 1 to 12)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from workers_ai.answers import ChatAnswer, Choice, Vectors
+from workers_ai.diagnosis import diagnose, is_refusal
+from workers_ai.errors import InvalidResponseError
+from workers_ai.exchange import Reply
+from workers_ai.usage import Usage
+from workers_ai.wire.reply_facts import facts_of, header_neurons
+from workers_ai.wire.text import as_text
+
+
+def chat_reader(model: str) -> Callable[[Reply], ChatAnswer]:
+    """How the reply to a chat or a prompt with `model` is read."""
+    return lambda reply: read_chat(reply, model=model)
+
+
+def read_chat(reply: Reply, *, model: str) -> ChatAnswer:
+    """The answer in a reply, in either form.
+
+    Raises the error that a refusal with status 200 means, InvalidResponseError for an empty or unreadable result.
+    """
+    result = _result(reply, model=model)
+    if not isinstance(result, Mapping) or not result:
+        raise _unreadable("The service answered with an empty result", reply, model)
+    choices = _choices(result)
+    if not choices:
+        raise _unreadable(f"No text in the answer; its keys are {', '.join(map(str, result))}", reply, model)
+    usage = Usage.read(result.get("usage"), neurons=header_neurons(reply))
+    facts = facts_of(reply, model=model, body=result, usage=usage, finish_reason=choices[0].finish_reason)
+    return ChatAnswer(choices, facts, result)
+
+
+def read_vectors(reply: Reply, *, model: str, expected: int) -> Vectors:
+    """The vectors in a reply: under `data` as rows, or as OpenAI's objects whose `index` gives their place.
+
+    Raises InvalidResponseError when there are not `expected` of them or they differ in length: a framework
+    would silently leave texts without a vector.
+    """
+    result = _result(reply, model=model)
+    body = result if isinstance(result, Mapping) else {}
+    # bge-m3 answers `contexts` alone under `response` (http-api, trap 6).
+    rows = [_row(row) for row in _in_order(body.get("data") or body.get("response") or [])]
+    if len(rows) != expected or len({len(row) for row in rows}) > 1 or not all(rows):
+        raise _unreadable(f"{expected} vectors of one length were expected, {len(rows)} came", reply, model)
+    meta = body.get("meta")
+    told = body.get("usage") or (meta if isinstance(meta, Mapping) else None)  # by model (quirk 66)
+    usage = Usage.read(told, neurons=header_neurons(reply))
+    return Vectors(rows, facts_of(reply, model=model, body=body, usage=usage))
+
+
+def _result(reply: Reply, *, model: str) -> object:
+    """The result of a reply, out of its envelope if it has one (quirk 2)."""
+    try:
+        document = reply.json()
+    except ValueError as broken:
+        raise _unreadable("The answer is no JSON", reply, model) from broken
+    if is_refusal(document):
+        raise diagnose(reply, model=model)
+    if isinstance(document, Mapping) and "result" in document and "success" in document:
+        return document["result"]
+    return document
+
+
+def _choices(result: Mapping[str, Any]) -> list[Choice]:
+    """The choices of either form. `choices` goes before `response`: an answer may hold both."""
+    if listed := result.get("choices"):
+        return [_choice(choice) for choice in listed]
+    for key in ("response", "response_text"):  # the second was reported of one model only (quirk 11)
+        if key in result:
+            held = result[key]
+            return [
+                Choice(as_text(held), parsed=held if isinstance(held, (dict, list)) else None, finish_reason="stop")
+            ]
+    return []
+
+
+def _choice(choice: Mapping[str, Any]) -> Choice:
+    message = choice.get("message") or {}
+    held = message["content"] if "content" in message else choice.get("text")  # `text`: a completion
+    return Choice(
+        text=as_text(held),
+        reasoning=reasoning_of(message),
+        finish_reason=choice.get("finish_reason"),
+        logprobs=choice.get("logprobs"),
+        parsed=held if isinstance(held, dict) else None,
+    )
+
+
+def reasoning_of(message: Mapping[str, Any]) -> str:
+    """Reasoning of a message or a delta: under either key, taken once when both hold the same (quirk 29)."""
+    return as_text(message.get("reasoning_content") or message.get("reasoning"))
+
+
+def _in_order(data: list[Any]) -> list[Any]:
+    if data and all(isinstance(row, Mapping) and isinstance(row.get("index"), int) for row in data):
+        return sorted(data, key=lambda row: int(row["index"]))
+    return data
+
+
+def _row(row: Any) -> list[float]:
+    values = row.get("embedding") if isinstance(row, Mapping) else row
+    return [float(value) for value in values] if isinstance(values, list) else []
+
+
+def _unreadable(message: str, reply: Reply, model: str) -> InvalidResponseError:
+    return InvalidResponseError(
+        message,
+        status=reply.status,
+        request_id=reply.request_id,
+        model=model,
+        hint="Try the other API (api='openai' or 'native'), or the other way of asking: with or without a stream",
+        response=reply,
+    )

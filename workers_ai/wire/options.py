@@ -1,0 +1,44 @@
+"""Options of a chat: which the service knows, and which a form cannot take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+UNSET: Final = object()
+"""Marks an option that was not given, where None itself means something: `reasoning_effort=None` is "off" (quirk 58)."""
+
+NULL_MEANS_SOMETHING = frozenset({"reasoning_effort"})
+
+OPTIONS = frozenset(
+    {
+        "temperature",
+        "max_tokens",
+        "top_p",
+        "top_k",
+        "seed",
+        "stop",
+        "repetition_penalty",
+        "frequency_penalty",
+        "presence_penalty",
+        "n",
+        "logprobs",
+        "top_logprobs",
+        "logit_bias",
+        "lora",
+        "raw",
+        "reasoning_effort",
+        "chat_template_kwargs",
+        "response_format",
+    }
+)
+"""Names that go into a request body as they are. Only what the user set is sent (quirk 52)."""
+
+
+def given(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that were given: no UNSET, no None where that means "not sent"."""
+    return {
+        name: value
+        for name, value in options.items()
+        if value is not UNSET and (value is not None or name in NULL_MEANS_SOMETHING)
+    }

@@ -1,0 +1,81 @@
+"""Stop sequences for models whose input has none: the answer is cut here instead of silently running on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from workers_ai.answers import ChatAnswer, ChatDelta
+from workers_ai.exchange import Reply, StreamReader
+
+
+def cut(text: str, stops: Sequence[str]) -> str:
+    """`text` up to the first of `stops`, which is left out, as the service does where it knows them."""
+    places = [place for stop in stops if (place := text.find(stop)) >= 0]
+    return text[: min(places)] if places else text
+
+
+def cut_answer(answer: ChatAnswer, stops: Sequence[str]) -> ChatAnswer:
+    """`answer` with each choice cut."""
+    return replace(answer, choices=[replace(choice, text=cut(choice.text, stops)) for choice in answer.choices])
+
+
+class StoppingReader:
+    """A stream reader that ends the text at a stop sequence, and reads on for the usage.
+
+    Text that may be the beginning of a stop sequence is held back until it is clear.
+    """
+
+    __slots__ = ("_inner", "_open", "_stopped", "_stops")
+
+    def __init__(self, inner: StreamReader[ChatDelta], stops: Sequence[str]) -> None:
+        self._inner = inner
+        self._stops = stops
+        self._open = ""
+        self._stopped = False
+
+    @property
+    def partial(self) -> str:
+        """Text that has arrived so far."""
+        return cut(self._inner.partial, self._stops)
+
+    def feed(self, data: bytes) -> Iterator[ChatDelta]:
+        """Deltas up to the stop sequence."""
+        return self._passed(self._inner.feed(data))
+
+    def close(self) -> Iterator[ChatDelta]:
+        """What was held back, and the last delta."""
+        for delta in self._passed(self._inner.close()):
+            if delta.facts is not None and self._open:
+                yield ChatDelta(self._open)
+                self._open = ""
+            yield delta
+
+    def _passed(self, deltas: Iterable[ChatDelta]) -> Iterator[ChatDelta]:
+        for delta in deltas:
+            delta.text = self._clear(delta.text) if delta.text else ""
+            if delta.text or delta.reasoning or delta.facts is not None:
+                yield delta
+
+    def _clear(self, text: str) -> str:
+        if self._stopped:
+            return ""
+        text = self._open + text
+        kept = cut(text, self._stops)
+        self._stopped = len(kept) < len(text)
+        held = 0 if self._stopped else max(_overlap(text, stop) for stop in self._stops)
+        self._open = text[len(text) - held :]
+        return kept[: len(kept) - held] if held else kept
+
+
+def stopping(
+    reader: Callable[[Reply], StreamReader[ChatDelta]], stops: Sequence[str]
+) -> Callable[[Reply], StreamReader[ChatDelta]]:
+    """`reader` with its text cut at `stops`."""
+    return lambda head: StoppingReader(reader(head), stops)
+
+
+def _overlap(text: str, stop: str) -> int:
+    """Characters at the end of `text` with which `stop` begins."""
+    longest = min(len(text), len(stop) - 1)
+    return next((size for size in range(longest, 0, -1) if text.endswith(stop[:size])), 0)
