@@ -16,7 +16,7 @@ export PYTHON
 CONSTRAINTS := constraints/py3.txt
 OLDEST := constraints/oldest.txt
 INSTALL := sh scripts/environment.sh
-# Half of a test run is importing two frameworks, once a worker: more than four do not pay.
+# A worker a core, but no more than four: each imports both frameworks for itself, in time and in memory.
 PYTEST := -m pytest --numprocesses auto --maxprocesses 4
 
 .PHONY: help

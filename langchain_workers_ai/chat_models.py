@@ -58,9 +58,10 @@ class ChatWorkersAI(BaseChatModel, TextFields):
             print(chunk.text, end="")
         ```
 
-    Per call: every sampling argument, and `model`, `api`, `gateway`, `session_affinity`, `reject_if_busy`, `extra_body`.
+    Per call: every sampling argument, and `model`, `api`, `gateway`, `session_affinity`, `reject_if_busy`,
+    `extra_body`.
 
-    Raises errors that are both `workers_ai.errors` and LangChain's (`ModelRateLimitError`, `ContextOverflowError`, ...).
+    Raises errors that are the package's own and LangChain's too (`ModelRateLimitError`, `ContextOverflowError`, ...).
     """
 
     if TYPE_CHECKING:

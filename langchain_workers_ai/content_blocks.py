@@ -18,10 +18,8 @@ from workers_ai.answers import PROVIDER
 def translate(message: AIMessage) -> list[blocks.ContentBlock]:
     """Blocks of a whole message: reasoning, text, calls."""
     found: list[dict[str, Any]] = [*_reasoning(message), *_text(message)]
-    for call in message.tool_calls:
-        found.append({"type": "tool_call", "name": call["name"], "args": call["args"], "id": call.get("id")})
-    for wrong in message.invalid_tool_calls:
-        found.append({**wrong, "type": "invalid_tool_call"})
+    found += [{**call, "type": "tool_call"} for call in message.tool_calls]
+    found += [{**call, "type": "invalid_tool_call"} for call in message.invalid_tool_calls]
     return cast("list[blocks.ContentBlock]", found)
 
 
@@ -31,8 +29,10 @@ def translate_chunk(message: AIMessageChunk) -> list[blocks.ContentBlock]:
         return translate(message)  # the pieces have become whole calls
     found = [{**block, "index": "lc_rs_0"} for block in _reasoning(message)]
     found += [{**block, "index": "lc_txt_0"} for block in _text(message)]
-    for piece in message.tool_call_chunks:
-        found.append({**piece, "type": "tool_call_chunk", "index": f"lc_tc_{piece.get('index') or 0}"})
+    found += [
+        {**piece, "type": "tool_call_chunk", "index": f"lc_tc_{piece.get('index') or 0}"}
+        for piece in message.tool_call_chunks
+    ]
     return cast("list[blocks.ContentBlock]", found)
 
 

@@ -31,7 +31,8 @@ class WorkersAIEmbeddings(Embeddings, EmbeddingFields):
     ```
 
     Any number of texts: they go out in requests of the model's own limit (100; 32 for qwen3), several in flight.
-    Raises BadRequestError, before anything is sent, for an empty text, naming its position. Errors as in `ChatWorkersAI`.
+    Raises BadRequestError, before anything is sent, for an empty text, naming its position. Errors as in
+    `ChatWorkersAI`.
     """
 
     if TYPE_CHECKING:

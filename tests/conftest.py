@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import hypothesis
+import pytest
+
+from workers_ai.local import LocalServer
 
 # The tests look the same on every machine: a developer's own account, gateway or tracing would change what they see.
 for name in list(os.environ):
@@ -19,3 +23,10 @@ os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost,::1"
 hypothesis.settings.register_profile("fixed", deadline=None, derandomize=True)
 hypothesis.settings.register_profile("search", deadline=None, max_examples=1000)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
+
+
+@pytest.fixture(scope="session")
+def emulator() -> Iterator[LocalServer]:
+    """The emulator, once for all tests of a worker."""
+    with LocalServer() as server:
+        yield server

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
 from pydantic_core import PydanticSerializationError, to_json
 
-from workers_ai.catalog import lookup
+from workers_ai.catalog import lookup, suggest
 from workers_ai.errors import BadRequestError
 from workers_ai.exchange import Request
 
@@ -22,6 +24,17 @@ Api = Literal["auto", "native", "openai"]
 Form = Literal["native", "openai"]
 
 _BAD_IN_A_MODEL_ID = re.compile(r"[\s?#\\\x00-\x1f\x7f]|(?:^|/)\.\.?(?:/|$)|//")
+
+
+class ModelNameWarning(UserWarning):
+    """A model id that the catalogue does not hold, but nearly: it is sent as it is."""
+
+
+@lru_cache(maxsize=1024)
+def _tell_near_miss(model: str) -> None:
+    """Warns, once per process and model, of an id that looks like a misspelt one."""
+    if not lookup(model).known and (nearest := suggest(model)) is not None:
+        warnings.warn(f"model {model!r} is unknown here; did you mean {nearest!r}?", ModelNameWarning, stacklevel=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +59,7 @@ class Call:
             raise BadRequestError(
                 f"model {self.model!r} cannot be a model id", hint="Use an id like @cf/author/name", maybe_sent=False
             )
+        _tell_near_miss(self.model)
 
     @property
     def info(self) -> ModelInfo:

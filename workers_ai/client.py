@@ -27,7 +27,7 @@ Messages = str | Sequence[WireMessage]
 class Client(ConnectionFields):
     """Workers AI without a framework. Takes the connection arguments; the rest is given per call.
 
-    Clients with the same network settings share one pool of connections per process; `workers_ai.close_all()` closes it.
+    Clients with the same network settings share one pool of connections per process; `workers_ai.close_all()` ends it.
     """
 
     if TYPE_CHECKING:

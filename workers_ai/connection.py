@@ -126,7 +126,7 @@ class ConnectionFields(BaseModel):
     api: Api = "auto"
     """"native" (`/ai/run`), "openai" (`/ai/v1`), or "auto": as the catalogue says of the model."""
     timeout: Timeout = None
-    """Seconds, or an httpx.Timeout. Unset: 10 s to connect, 60 s between bytes of a stream, 300 s for a whole answer."""
+    """Seconds, or an httpx.Timeout. Unset: 10 s to connect, 60 s between bytes of a stream, 300 s for an answer."""
     max_retries: int = Field(default=2, ge=0)
     """At most `1 + max_retries` requests are made."""
     default_headers: Mapping[str, str] | None = Field(default=None, exclude=True, repr=False)
@@ -187,9 +187,9 @@ class ConnectionFields(BaseModel):
     @classmethod
     def _check_timeout(cls, value: Any) -> Any:
         if isinstance(value, Mapping):  # how an httpx.Timeout comes back from JSON
-            import httpx
+            from httpx import Timeout as HttpxTimeout
 
-            value = httpx.Timeout(**{part: value.get(part) for part in _TIMEOUT_PARTS})
+            value = HttpxTimeout(**{part: value.get(part) for part in _TIMEOUT_PARTS})
         Timeouts.coerce(value)
         return value
 

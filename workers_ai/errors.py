@@ -185,7 +185,7 @@ class ModelNotFoundError(WorkersAIError):
 
 
 class QuotaExceededError(WorkersAIError):
-    """The day's free neurons (3036, 4006), gateway credits (2021) or a spend limit (2045) are used up: never retried."""
+    """The day's free neurons (3036, 4006), credits (2021) or a spend limit (2045) are used up: never retried."""
 
 
 class RateLimitError(WorkersAIError):
@@ -229,7 +229,7 @@ class APITimeoutError(WorkersAIError, TimeoutError):
 
 
 ErrorClasses = Mapping[type[WorkersAIError], type[WorkersAIError]]
-"""For each class of the family the class to raise in its stead: a framework's adapter hands in classes that are both."""
+"""For each class of the family the one to raise in its stead: an adapter hands in classes that are both."""
 
 
 def recast(error: WorkersAIError, classes: ErrorClasses) -> WorkersAIError:

@@ -135,7 +135,7 @@ def base_url_from_environment() -> str:
 
 
 def check_account_id(value: str) -> str:
-    """`value` if it is an account id: 32 hex digits. Raises ValueError: anything else ends in a bad route (quirk 64)."""
+    """`value`, if it is 32 hex digits. Raises ValueError: anything else ends in a bad route (quirk 64)."""
     if not _ACCOUNT_ID.fullmatch(value):
         raise ValueError(
             f"account_id {value!r} is not an account id: 32 hex digits, shown in the dashboard's address"

@@ -86,7 +86,7 @@ class TextFields(ConnectionFields):
     raw: bool | None = None
     """Leave out the chat template (plain prompts only)."""
     reasoning_effort: str | None = NOT_SENT
-    """A level of the model ("low", "medium", "high", ...); None switches reasoning off; "default" leaves it to the model."""
+    """A level of the model ("low", "medium", "high", ...); None is off; "default" leaves it to the model."""
     chat_template_kwargs: Mapping[str, Any] | None = None
     """E.g. {"enable_thinking": False}."""
     response_format: Mapping[str, Any] | None = None

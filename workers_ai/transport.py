@@ -68,7 +68,7 @@ class Transport:
                 with self._open(exchange.request, stream=False) as (head, response):
                     body = response.read()
                 return exchange.read(Reply(head.status, head.headers, body))
-            except Exception as raised:
+            except Exception as raised:  # noqa: BLE001 - all but the client's own goes on in `_pause`
                 pause = self._pause(attempts, raised, exchange, half=head is not None and body is None)
             time.sleep(pause)
 
@@ -82,7 +82,7 @@ class Transport:
                 async with self._aopen(exchange.request, stream=False) as (head, response):
                     body = await response.aread()
                 return exchange.read(Reply(head.status, head.headers, body))
-            except Exception as raised:
+            except Exception as raised:  # noqa: BLE001 - all but the client's own goes on in `_pause`
                 pause = self._pause(attempts, raised, exchange, half=head is not None and body is None)
             await asyncio.sleep(pause)
 
@@ -107,7 +107,7 @@ class Transport:
                             yield delta
                     yield from reader.close()
                     return
-            except Exception as raised:
+            except Exception as raised:  # noqa: BLE001 - all but the client's own goes on in `_pause`
                 pause = self._pause(attempts, raised, exchange, started=started, reader=reader)
             time.sleep(pause)
 
@@ -134,7 +134,7 @@ class Transport:
                     for delta in reader.close():
                         yield delta
                     return
-            except Exception as raised:
+            except Exception as raised:  # noqa: BLE001 - all but the client's own goes on in `_pause`
                 pause = self._pause(attempts, raised, exchange, started=started, reader=reader)
             await asyncio.sleep(pause)
 

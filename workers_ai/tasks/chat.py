@@ -24,7 +24,7 @@ ChatExchange = Exchange[ChatAnswer, ChatDelta]
 class ChatRequest:
     """What a chat asks.
 
-    options: by the names of `wire.options.OPTIONS`; None and UNSET are not sent.
+    options: by the names of `wire.options.OPTIONS`; None is not sent.
     stream_usage: whether a stream should tell its tokens.
     """
 

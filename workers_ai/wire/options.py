@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
-
-UNSET: Final = object()
-"""Marks an option that was not given, where None itself means something: `reasoning_effort=None` is "off" (quirk 58)."""
+from typing import Any
 
 NULL_MEANS_SOMETHING = frozenset({"reasoning_effort"})
+"""Options whose None is sent: it switches reasoning off (quirk 58). An option that is not to be sent is left out."""
 
 OPTIONS = frozenset(
     {
@@ -36,9 +34,5 @@ OPTIONS = frozenset(
 
 
 def given(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that were given: no UNSET, no None where that means "not sent"."""
-    return {
-        name: value
-        for name, value in options.items()
-        if value is not UNSET and (value is not None or name in NULL_MEANS_SOMETHING)
-    }
+    """The options to send: None means "not sent", but for those of which it means something."""
+    return {name: value for name, value in options.items() if value is not None or name in NULL_MEANS_SOMETHING}

@@ -1,0 +1,57 @@
+"""A local emulator of Workers AI and AI Gateway: a real HTTP server with each family's manners, for tests and demos.
+
+`with LocalServer() as server:` runs it in a thread; `server.environment()` gives the variables that lead any program
+to it. It shares no code with the client side of this package, so it cannot agree with its mistakes.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .account import Account
+    from .app import create_app
+    from .backend import Backend, OpenAIBackend
+    from .front_door import RecordedRequest
+    from .gateway import Gateway
+    from .server import LocalServer, serve
+
+__all__ = [
+    "Account",
+    "Backend",
+    "Gateway",
+    "LocalServer",
+    "OpenAIBackend",
+    "RecordedRequest",
+    "create_app",
+    "serve",
+]
+
+_HOMES = {
+    "Account": "account",
+    "Backend": "backend",
+    "Gateway": "gateway",
+    "LocalServer": "server",
+    "OpenAIBackend": "backend",
+    "RecordedRequest": "front_door",
+    "create_app": "app",
+    "serve": "server",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name on first use. Raises `ImportError` naming the extra when its packages are missing."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        module = import_module(f".{_HOMES[name]}", __name__)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in {"starlette", "uvicorn"}:
+            raise
+        raise ImportError(
+            "the local emulator needs its extra: pip install 'workers-ai[local]'", name=error.name
+        ) from None
+    return getattr(module, name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,87 @@
+"""The one account that the emulator serves: who may enter, its gateways, what it used."""
+
+import re
+from collections.abc import Iterable, Mapping
+
+from . import errors
+from .gateway import Gateway
+from .usage import Ledger
+
+DEFAULT_ACCOUNT_ID = "0" * 32
+# Not a secret: it opens nothing but an emulator.
+DEFAULT_API_TOKEN = "local-emulator-token"
+
+_BEARER = re.compile(r"Bearer +(?P<token>\S+)", re.IGNORECASE)
+
+
+class Account:
+    """Id, token, gateways and the running totals (`usage`) of the emulated account.
+
+    gateways: ids, or `Gateway` objects where one has a token or a cache; `default` is always there, as Cloudflare
+        makes it by itself.
+    missing_models: ids that are refused as unknown (5007); any other id that starts with `@cf/` or `@hf/` is served.
+    """
+
+    def __init__(
+        self,
+        account_id: str = DEFAULT_ACCOUNT_ID,
+        api_token: str = DEFAULT_API_TOKEN,
+        *,
+        gateways: Iterable[str | Gateway] = (),
+        missing_models: Iterable[str] = ("@cf/does/not-exist",),
+    ) -> None:
+        self.account_id = account_id
+        self.api_token = api_token
+        self.gateways: dict[str, Gateway] = {}
+        self.missing_models = frozenset(missing_models)
+        self.usage = Ledger()
+        for gateway in ("default", *gateways):
+            self.add_gateway(gateway)
+
+    def add_gateway(self, gateway: str | Gateway) -> Gateway:
+        """Make a gateway known, in place of one with the same id."""
+        made = Gateway(gateway) if isinstance(gateway, str) else gateway
+        self.gateways[made.id] = made
+        return made
+
+    def admit(self, headers: Mapping[str, str], account_id: str, path: str) -> None:
+        """Raise `ServiceError` unless a call to the REST host may go on. `path`: as asked, for the message."""
+        token = _token_in(headers.get("authorization", ""))
+        if token is None:
+            raise errors.missing_token()
+        if token != self.api_token:
+            raise errors.wrong_token()
+        if account_id != self.account_id:
+            raise errors.no_route(path)
+
+    def gateway(self, gateway_id: str) -> Gateway:
+        """The gateway of this id; `ServiceError` 2001 if there is none."""
+        if gateway_id not in self.gateways:
+            # The status of this refusal is not published; 400 is what its kind has.
+            raise errors.gateway(400, 2001, "Please configure AI Gateway in the Cloudflare dashboard")
+        return self.gateways[gateway_id]
+
+    def admit_to_gateway(self, headers: Mapping[str, str], account_id: str, gateway_id: str) -> Gateway:
+        """The gateway a call to the gateway host is for; `ServiceError` unless it may enter it (2001, 2009)."""
+        gateway = self.gateway(gateway_id if account_id == self.account_id else "")
+        if gateway.token is not None and _token_in(headers.get("cf-aig-authorization", "")) != gateway.token:
+            raise errors.gateway(401, 2009, "Unauthorized")
+        return gateway
+
+    def admit_to_models(self, headers: Mapping[str, str]) -> None:
+        """Behind the gateway the models want their own token: without it 10000, missing or wrong (quirk 84)."""
+        if _token_in(headers.get("authorization", "")) != self.api_token:
+            raise errors.wrong_token()
+
+    def check_model(self, model: str, *, through_gateway: bool) -> None:
+        """Raise `ServiceError` for an id that Workers AI does not serve (quirk 83)."""
+        if model.startswith(("@cf/", "@hf/")) and model not in self.missing_models:
+            return
+        if through_gateway and not model.startswith("@"):
+            raise errors.gateway(404, 7003, f"Model not found: {model}")
+        raise errors.no_such_model(model)
+
+
+def _token_in(authorization: str) -> str | None:
+    found = _BEARER.fullmatch(authorization.strip())
+    return found["token"] if found else None

@@ -1,0 +1,268 @@
+"""The emulator on a port: in a thread for tests and demos, or in the foreground for the command line."""
+
+import asyncio
+import contextlib
+import logging
+import socket
+import sys
+import threading
+from types import TracebackType
+from typing import TextIO
+
+import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from .account import Account
+from .app import create_app
+from .backend import Backend, OpenAIBackend
+from .front_door import RecordedRequest
+
+logger = logging.getLogger("workers_ai.local")
+
+# Seconds that open streams have to end by themselves when the server goes.
+_NOTICE = 0.1
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+_EXAMPLE_MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
+
+
+class LocalServer:
+    """The emulator in a daemon thread: `with LocalServer() as server: ...`.
+
+    port: 0 takes a free one. host: loopback, unless there is a reason. account: a default one if None.
+    backend: what generates: None the built-in brain, a string the URL of an OpenAI-compatible server.
+    delay: seconds before each piece of a generation, to watch a stream or to break it off.
+    """
+
+    def __init__(
+        self,
+        port: int = 0,
+        *,
+        host: str = "127.0.0.1",
+        account: Account | None = None,
+        backend: Backend | str | None = None,
+        delay: float = 0.0,
+    ) -> None:
+        self.account = account or Account()
+        self._requests: list[RecordedRequest] = []
+        self._address = (host, port)
+        self._app = create_app(self.account, _backend(backend), record=self._requests, delay=delay)
+        self._server: _Server | None = None
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> "LocalServer":
+        """Listen, and return when requests are answered. Raises `OSError` when the port is taken."""
+        if self._server is not None:
+            raise RuntimeError("the server is running")
+        listener = _listener(*self._address)
+        self._address = listener.getsockname()[:2]
+        self._server = _Server(_config(self._app))
+        self._thread = threading.Thread(
+            target=self._server.run, args=([listener],), name="workers-ai-emulator", daemon=True
+        )
+        self._thread.start()
+        self._server.ready.wait()
+        return self
+
+    def stop(self) -> None:
+        """Close the port and every connection, open streams too, and wait for it (well under half a second)."""
+        server, self._server = self._server, None
+        thread, self._thread = self._thread, None
+        if server is not None and thread is not None:
+            server.leave()
+            thread.join()
+
+    def __enter__(self) -> "LocalServer":
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        """Where it listens: `http://127.0.0.1:PORT`."""
+        return _url(*self._address)
+
+    @property
+    def base_url(self) -> str:
+        """What stands for `https://api.cloudflare.com/client/v4`."""
+        return f"{self.url}/client/v4"
+
+    @property
+    def gateway_url(self) -> str:
+        """What stands for `https://gateway.ai.cloudflare.com/v1`."""
+        return f"{self.url}/v1"
+
+    @property
+    def account_id(self) -> str:
+        """The account's id."""
+        return self.account.account_id
+
+    @property
+    def api_token(self) -> str:
+        """The account's token; it opens nothing but this server."""
+        return self.account.api_token
+
+    def environment(self) -> dict[str, str]:
+        """The variables with which a program speaks to this server instead of Cloudflare."""
+        return _environment(self.account, self.base_url)
+
+    @property
+    def requests(self) -> list[RecordedRequest]:
+        """The requests that arrived so far, oldest first."""
+        return list(self._requests)
+
+    def clear(self) -> None:
+        """Forget the requests so far."""
+        self._requests.clear()
+
+
+def serve(
+    host: str = "127.0.0.1",
+    port: int = 8787,
+    backend: Backend | str | None = None,
+    *,
+    account: Account | None = None,
+    delay: float = 0.0,
+    out: TextIO | None = None,
+) -> None:
+    """Serve until interrupted (Ctrl+C or SIGTERM), after saying on `out` (stdout) how to speak to it.
+
+    The arguments are those of `LocalServer`. Raises `OSError` when the port is taken.
+    """
+    account = account or Account()
+    app = create_app(account, _backend(backend), delay=delay)
+    with _listener(host, port) as listener:
+        url = _url(*listener.getsockname()[:2])
+        logger.warning("this is a local emulator of Workers AI at %s: no request goes to Cloudflare", url)
+        if host not in _LOOPBACK:
+            logger.warning("it listens on %s: whoever reaches this address can use it", host)
+        (out or sys.stdout).write(_welcome(account, url))
+        (out or sys.stdout).flush()
+        with contextlib.suppress(KeyboardInterrupt):
+            _Server(_config(app)).run([listener])
+
+
+class _Server(uvicorn.Server):
+    """uvicorn that says when it is ready and leaves at once, open streams or not."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._leaving: asyncio.Event | None = None
+
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        try:
+            super().run(sockets)
+        finally:
+            self.ready.set()  # so that nobody waits for a server that could not start
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._loop, self._leaving = asyncio.get_running_loop(), asyncio.Event()
+        await super().startup(sockets=sockets)
+        self.ready.set()
+
+    async def main_loop(self) -> None:
+        """The base class looks ten times a second whether it should go; this one is also woken."""
+        assert self._leaving is not None
+        counter = 0
+        while not await self.on_tick(counter):
+            counter += 1
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._leaving.wait(), 0.1)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Close all that is open, without the base class's time of grace: nobody waits for an emulator's answers."""
+        for server in self.servers:
+            server.close()
+        for listener in sockets or []:
+            listener.close()
+        for connection in list(self.server_state.connections):
+            if (transport := getattr(connection, "transport", None)) is not None:
+                transport.abort()
+        if tasks := list(self.server_state.tasks):
+            # Streams notice that their reader is gone; what does not notice in time is cancelled.
+            _, deaf = await asyncio.wait(tasks, timeout=_NOTICE)
+            for task in deaf:
+                task.cancel()
+            await asyncio.gather(*deaf, return_exceptions=True)
+
+    def leave(self) -> None:
+        """Ask the server to go; from any thread."""
+        self.should_exit = True
+        if self._loop is not None and self._leaving is not None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: it went by itself
+                self._loop.call_soon_threadsafe(self._leaving.set)
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    # The protocol is named on purpose: asyncio switches Nagle's delay off only where it sees TCP, and with it each
+    # answer of two writes takes 40 ms.
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _config(app: ASGIApp) -> uvicorn.Config:
+    async def quiet(scope: Scope, receive: Receive, send: Send) -> None:
+        # Only `shutdown` cancels, when nobody listens any more: no error to report.
+        with contextlib.suppress(asyncio.CancelledError):
+            await app(scope, receive, send)
+
+    return uvicorn.Config(
+        quiet,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        loop="asyncio",
+        ws="none",
+        server_header=False,
+        # Pools keep connections longer than uvicorn's 5 seconds; a close between two requests looks like a fault.
+        timeout_keep_alive=120,
+    )
+
+
+def _backend(backend: Backend | str | None) -> Backend | None:
+    return OpenAIBackend(backend) if isinstance(backend, str) else backend
+
+
+def _url(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _environment(account: Account, base_url: str) -> dict[str, str]:
+    return {
+        "CLOUDFLARE_ACCOUNT_ID": account.account_id,
+        "CLOUDFLARE_API_TOKEN": account.api_token,
+        "CLOUDFLARE_BASE_URL": base_url,
+    }
+
+
+def _welcome(account: Account, url: str) -> str:
+    base_url = f"{url}/client/v4"
+    exports = [f"export {name}={value}" for name, value in _environment(account, base_url).items()]
+    return "\n".join(
+        [
+            f"A local EMULATOR of Cloudflare Workers AI listens on {url}: no answer comes from Cloudflare.",
+            "Any program speaks to it with:",
+            "",
+            *exports,
+            "",
+            "For example:",
+            "",
+            f"curl {base_url}/accounts/{account.account_id}/ai/run/{_EXAMPLE_MODEL} \\",
+            f"  -H 'Authorization: Bearer {account.api_token}' -H 'Content-Type: application/json' \\",
+            """  -d '{"messages": [{"role": "user", "content": "Hello"}]}'""",
+            "",
+            f"AI Gateway: {url}/v1/{account.account_id}/default/workers-ai/...  Ctrl+C ends it.",
+            "",
+        ]
+    )

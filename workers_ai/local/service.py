@@ -1,0 +1,90 @@
+"""What stands behind the routes: a call is answered by its model's family."""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from . import answer, chat_request, embeddings, errors, frames, ranking, validation
+from .account import Account
+from .backend import Backend
+from .families import ChatFamily, EmbeddingFamily, Family, Price, facts, lookup
+from .generation import Generation, begun
+from .reply import Reply, in_envelope, of_events, of_json
+
+Endpoint = Literal["run", "chat/completions", "embeddings"]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call of one model: `endpoint` "run" is the native one, the other two are those of `/ai/v1`."""
+
+    endpoint: Endpoint
+    model: str
+    body: Mapping[str, Any]
+
+    @property
+    def family(self) -> Family:
+        """The family of the model."""
+        return lookup(self.model)
+
+
+class Service:
+    """Answers calls for the account. delay: seconds before each piece of a generation."""
+
+    def __init__(self, account: Account, backend: Backend, *, delay: float = 0.0) -> None:
+        self._account = account
+        self._backend = backend
+        self._delay = delay
+
+    async def answer(self, call: Call) -> Reply:
+        """The reply, counted in the account's books; raises `ServiceError` where the model refuses."""
+        reply = await self._answer(call)
+        if reply.usage is not None:
+            if reply.events is None:
+                self._account.usage.charge(call.model, reply.usage())
+            else:
+                reply.events = self._charged(call.model, reply, reply.events)
+        return reply
+
+    async def _answer(self, call: Call) -> Reply:
+        family, price = call.family, facts(call.model).price
+        if isinstance(family, ChatFamily):
+            return await self._chat(call, family, price)
+        if call.endpoint == "chat/completions":
+            raise errors.bad_input(f"required properties at '/' are '{_wanted(family)}'")
+        if call.endpoint == "embeddings":
+            if isinstance(family, EmbeddingFamily):
+                return embeddings.openai(call.model, family, price, call.body)
+            raise errors.bad_input("required properties at '/' are 'query,contexts'")
+        if isinstance(family, EmbeddingFamily):
+            return embeddings.native(call.model, family, price, call.body)
+        return ranking.native(call.model, price, call.body)
+
+    async def _chat(self, call: Call, family: ChatFamily, price: Price) -> Reply:
+        openai = call.endpoint != "run"
+        validation.check_chat(call.body, family, openai=openai)
+        request = chat_request.read(call.model, family, price, call.body)
+        validation.check_window(request, facts(call.model).context_window)
+        if request.stream and not openai and family.native_stream == "empty":
+            return of_json(in_envelope({}))
+        generation = Generation(request, self._backend, delay=self._delay)
+        if request.stream:
+            pieces = await begun(generation.pieces())
+            return of_events(frames.of(generation, pieces, openai=openai), lambda: generation.usage)
+        whole = await generation.whole()
+        usage = generation.usage
+        if openai:
+            return of_json(answer.openai(request, whole, usage), usage=usage)
+        return of_json(in_envelope(answer.native(request, whole, usage)), usage=usage)
+
+    async def _charged(self, model: str, reply: Reply, events: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        try:
+            async for event in events:
+                yield event
+        finally:
+            if reply.usage is not None:
+                self._account.usage.charge(model, reply.usage())
+
+
+def _wanted(family: Family) -> str:
+    return "text" if isinstance(family, EmbeddingFamily) else "query,contexts"

@@ -1,0 +1,82 @@
+"""What a call used: tokens, neurons, and the account's running totals."""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from .families import Price
+
+USD_PER_NEURON = 0.000011
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens in and out of one call, or of one frame, and their price in neurons (a thousand cost 0.011 USD)."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    price: Price
+
+    @property
+    def total_tokens(self) -> int:
+        """Prompt and completion together."""
+        return self.prompt_tokens + self.completion_tokens
+
+    @property
+    def usd(self) -> float:
+        """The price in USD."""
+        return (self.prompt_tokens * self.price.input + self.completion_tokens * self.price.output) / 1_000_000
+
+    @property
+    def neurons(self) -> float:
+        """The price in neurons."""
+        return self.usd / USD_PER_NEURON
+
+    def counts(self) -> dict[str, object]:
+        """The three token counts, and nothing else."""
+        return {
+            "prompt_tokens": self.prompt_tokens,
+            "completion_tokens": self.completion_tokens,
+            "total_tokens": self.total_tokens,
+        }
+
+    def with_details(self) -> dict[str, object]:
+        """The counts and the cached part of the prompt: always none, the emulator keeps no prompt cache."""
+        return {**self.counts(), "prompt_tokens_details": {"cached_tokens": 0}}
+
+    def full(self) -> dict[str, object]:
+        """Counts, cached part and neurons."""
+        return {**self.with_details(), "neurons": self.neurons}
+
+
+@dataclass(slots=True)
+class Totals:
+    """Sums over calls."""
+
+    calls: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    neurons: float = 0.0
+
+    @property
+    def total_tokens(self) -> int:
+        """Prompt and completion together."""
+        return self.prompt_tokens + self.completion_tokens
+
+    def add(self, usage: Usage) -> None:
+        """Count one call more."""
+        self.calls += 1
+        self.prompt_tokens += usage.prompt_tokens
+        self.completion_tokens += usage.completion_tokens
+        self.neurons += usage.neurons
+
+
+@dataclass(slots=True)
+class Ledger(Totals):
+    """What an account used, in all and by model id. A stream counts when it ends, with the tokens it produced."""
+
+    by_model: dict[str, Totals] = field(default_factory=lambda: defaultdict(Totals))
+
+    def charge(self, model: str, usage: Usage) -> None:
+        """Count one call of `model`."""
+        self.add(usage)
+        self.by_model[model].add(usage)
