@@ -34,6 +34,7 @@ _ERRORS = (
     "RateLimitError",
     "ServerError",
     "StreamInterruptedError",
+    "StructuredOutputError",
     "WorkersAIError",
 )
 

@@ -7,21 +7,26 @@ from contextlib import aclosing, closing
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.language_models import LanguageModelInput
 from langchain_core.language_models.base import LangSmithParams
 from langchain_core.language_models.chat_models import BaseChatModel
-from langchain_core.messages import BaseMessage
+from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_core.runnables import Runnable
 from pydantic import Field
 
 from langchain_workers_ai.content_blocks import register
 from langchain_workers_ai.errors import ERROR_CLASSES
-from langchain_workers_ai.messages import summed_output, to_chunk, to_result, to_wire
+from langchain_workers_ai.messages import summed_output, to_chunk, to_result, with_tool_names
 from langchain_workers_ai.profiles import profile_of
 from langchain_workers_ai.serialization import SECRETS, plain_fields, register_for_load
-from langchain_workers_ai.tracing import langsmith_params
+from langchain_workers_ai.structured import Method, Schema, response_format_of, structured_output
+from langchain_workers_ai.tools import Tool, to_wire_tools
+from langchain_workers_ai.tracing import identifying_params, langsmith_params
 from workers_ai.answers import PROVIDER
 from workers_ai.tasks import chat
-from workers_ai.text_fields import DEFAULT_MODEL, TextFields
+from workers_ai.text_fields import DEFAULT_MODEL, ChatFields
+from workers_ai.wire.tools import tool_choice as wire_choice
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -30,9 +35,14 @@ if TYPE_CHECKING:
 
     from langchain_workers_ai.options import ChatOptions
     from workers_ai.errors import ErrorClasses
+    from workers_ai.wire.message import WireMessage
 
 
-class ChatWorkersAI(BaseChatModel, TextFields):
+HOW_CALLED = frozenset({"stream", "stream_usage"})
+"""Options of a call that say how it is made; none of them is the service's."""
+
+
+class ChatWorkersAI(BaseChatModel, ChatFields):
     """Chat models on Cloudflare Workers AI.
 
     Setup:
@@ -58,6 +68,26 @@ class ChatWorkersAI(BaseChatModel, TextFields):
             print(chunk.text, end="")
         ```
 
+    Tools:
+        ```python
+        def weather(city: str) -> str:
+            '''Weather in a city.'''
+            return "sunny"
+
+
+        model.bind_tools([weather]).invoke("What is the weather in Oslo?").tool_calls
+        ```
+
+    Structured output:
+        ```python
+        class Joke(BaseModel):
+            setup: str
+            punchline: str
+
+
+        model.with_structured_output(Joke).invoke("Tell me a joke about clouds.")
+        ```
+
     Per call: every sampling argument, and `model`, `api`, `gateway`, `session_affinity`, `reject_if_busy`,
     `extra_body`.
 
@@ -68,13 +98,16 @@ class ChatWorkersAI(BaseChatModel, TextFields):
 
         def __init__(self, **kwargs: Unpack[ChatOptions]) -> None: ...
 
-    aliases: ClassVar[Mapping[str, str]] = {**TextFields.aliases, "model_name": "model"}
+    aliases: ClassVar[Mapping[str, str]] = {**ChatFields.aliases, "model_name": "model"}
     error_classes: ClassVar[ErrorClasses] = ERROR_CLASSES
 
     model: str = DEFAULT_MODEL
     """Full id, e.g. `@cf/meta/llama-3.3-70b-instruct-fp8-fast`; any is taken, the catalogue only adds knowledge."""
-    streaming: bool = False
-    """Stream even when asked for a whole answer."""
+    streaming: bool | None = None
+    """True: stream even when asked for a whole answer. False: never stream. Unset: as the call asks.
+
+    Not False: LangChain takes a False that was given for "never", and `configurable_fields` gives every field anew.
+    """
     stream_usage: bool = True
     """Tell tokens in streams."""
     include_response_headers: bool = False
@@ -93,7 +126,7 @@ class ChatWorkersAI(BaseChatModel, TextFields):
 
     @property
     def _identifying_params(self) -> Mapping[str, Any]:
-        return {"model": self.model, "model_name": self.model, "api": self.api, **self._text_options()}
+        return identifying_params(self)
 
     @classmethod
     def is_lc_serializable(cls) -> bool:
@@ -114,10 +147,66 @@ class ChatWorkersAI(BaseChatModel, TextFields):
         return profile_of(self.model)
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
-        return langsmith_params("chat", self.model, self._text_options(), stop, kwargs)
+        call = {self.aliases.get(name, name): value for name, value in kwargs.items()}
+        return langsmith_params("chat", self.model, self._text_options(), stop, call)
 
     def _combine_llm_outputs(self, llm_outputs: Sequence[dict[str, Any] | None]) -> dict[str, Any]:
         return summed_output(llm_outputs)
+
+    def bind_tools(
+        self,
+        tools: Sequence[Tool],
+        *,
+        tool_choice: dict[str, Any] | str | bool | None = None,
+        strict: bool | None = None,
+        parallel_tool_calls: bool | None = None,
+        response_format: dict[str, Any] | type | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        """This model with tools it may call.
+
+        tools: functions, pydantic classes, TypedDicts, JSON schemas, tools, or OpenAI's or Anthropic's dicts; they are
+            converted once, here.
+        tool_choice: "auto", "none", "any" or "required" or True (one must be called), a tool's name, or OpenAI's dict.
+            One tool that must be called goes out by its name, which the service enforces.
+        strict: ask the model to keep to the schemas to the letter. parallel_tool_calls: several calls in one answer.
+        response_format: the form of the answer once no tool is called: a schema, or OpenAI's `response_format`.
+        kwargs: other options of each call.
+
+        Raises BadRequestError for a choice that is none of the tools.
+        """
+        wire = to_wire_tools(tools, strict=self.strict if strict is None else strict)
+        if wire:
+            kwargs["tools"] = wire
+        choice = self._exchange(wire_choice, tool_choice, wire)
+        told = {
+            "tool_choice": choice,
+            "parallel_tool_calls": parallel_tool_calls if wire else None,
+            "response_format": response_format_of(response_format),
+        }
+        return super().bind(**{name: value for name, value in told.items() if value is not None}, **kwargs)
+
+    def with_structured_output(
+        self,
+        schema: Schema | None = None,
+        *,
+        method: Method = "function_calling",
+        include_raw: bool = False,
+        strict: bool | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, Any]:
+        """This model, answering in a schema: with an instance of it, or a dict where it is no class of pydantic's.
+
+        schema: a pydantic class (v2 or v1), a TypedDict, a JSON schema, or OpenAI's form of a function.
+        method: "function_calling" makes it a tool that must be called; "json_schema" the format of the answer;
+            "json_mode" asks for any JSON, with the schema put into the prompt. Classic models refuse the last two in
+            a stream: the answer then arrives whole.
+        include_raw: answer {"raw", "parsed", "parsing_error"} and raise nothing for what cannot be parsed.
+
+        Raises OutputParserException for an answer outside the schema, LangChain's ModelRefusalError (where it has
+        that) for a refusal.
+        """
+        return structured_output(self, schema, method=method, include_raw=include_raw, strict=strict, **kwargs)
 
     def _generate(
         self,
@@ -127,7 +216,8 @@ class ChatWorkersAI(BaseChatModel, TextFields):
         **kwargs: Any,
     ) -> ChatResult:
         kwargs.pop("stream", None)  # core's own, about how it is called
-        answer = self._transport.send(self._chat(messages, stop, kwargs))
+        wire = self._with_pictures(with_tool_names(messages), kwargs.get("model") or self.model)
+        answer = self._transport.send(self._chat(wire, stop, kwargs))
         return to_result(answer, headers=self.include_response_headers)
 
     async def _agenerate(
@@ -138,7 +228,8 @@ class ChatWorkersAI(BaseChatModel, TextFields):
         **kwargs: Any,
     ) -> ChatResult:
         kwargs.pop("stream", None)
-        answer = await self._transport.asend(self._chat(messages, stop, kwargs))
+        wire = await self._awith_pictures(with_tool_names(messages), kwargs.get("model") or self.model)
+        answer = await self._transport.asend(self._chat(wire, stop, kwargs))
         return to_result(answer, headers=self.include_response_headers)
 
     def _stream(
@@ -148,8 +239,9 @@ class ChatWorkersAI(BaseChatModel, TextFields):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        usage = self._wants_usage(kwargs)
-        exchange = self._chat(messages, stop, kwargs, stream=True, usage=usage)
+        usage = kwargs.get("stream_usage", self.stream_usage)
+        wire = self._with_pictures(with_tool_names(messages), kwargs.get("model") or self.model)
+        exchange = self._chat(wire, stop, kwargs, stream=True, usage=usage)
         with closing(self._transport.stream(exchange)) as deltas:
             for delta in deltas:
                 chunk = to_chunk(delta, headers=self.include_response_headers, usage=usage)
@@ -164,8 +256,9 @@ class ChatWorkersAI(BaseChatModel, TextFields):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        usage = self._wants_usage(kwargs)
-        exchange = self._chat(messages, stop, kwargs, stream=True, usage=usage)
+        usage = kwargs.get("stream_usage", self.stream_usage)
+        wire = await self._awith_pictures(with_tool_names(messages), kwargs.get("model") or self.model)
+        exchange = self._chat(wire, stop, kwargs, stream=True, usage=usage)
         async with aclosing(self._transport.astream(exchange)) as deltas:
             async for delta in deltas:
                 chunk = to_chunk(delta, headers=self.include_response_headers, usage=usage)
@@ -173,14 +266,9 @@ class ChatWorkersAI(BaseChatModel, TextFields):
                     await run_manager.on_llm_new_token(delta.text, chunk=chunk)
                 yield chunk
 
-    def _wants_usage(self, kwargs: dict[str, Any]) -> bool:
-        """Whether a stream should tell its tokens: as this call says, else as the object does."""
-        kwargs.pop("stream", None)
-        return bool(kwargs.pop("stream_usage", self.stream_usage))
-
     def _chat(
         self,
-        messages: list[BaseMessage],
+        messages: list[WireMessage],
         stop: list[str] | None,
         kwargs: dict[str, Any],
         *,
@@ -188,12 +276,24 @@ class ChatWorkersAI(BaseChatModel, TextFields):
         usage: bool = True,
     ) -> chat.ChatExchange:
         """The exchange for one call: this object's arguments under the call's own."""
-        changes = self._call_options(kwargs)
+        changes = self._call_options({name: value for name, value in kwargs.items() if name not in HOW_CALLED})
         if stop is not None:
             changes["stop"] = stop
         call = self._call(self.model, changes)
-        options = _without(self._text_options(changes), self.disabled_params)
-        request = chat.ChatRequest(call, [to_wire(message) for message in messages], options, stream_usage=usage)
+        tools = to_wire_tools(changes.pop("tools", None) or [], strict=self.strict)
+        told = {
+            "tool_choice": changes.pop("tool_choice", self.tool_choice),
+            "parallel_tool_calls": changes.pop("parallel_tool_calls", self.parallel_tool_calls),
+        }
+        told = _without(told, self.disabled_params)
+        request = chat.ChatRequest(
+            call,
+            messages,
+            _without(self._text_options(changes), self.disabled_params),
+            stream_usage=usage,
+            tools=tools,
+            **told,
+        )
         return self._exchange(chat.exchange, request, stream=stream)
 
 

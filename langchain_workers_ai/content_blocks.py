@@ -17,7 +17,7 @@ from workers_ai.answers import PROVIDER
 
 def translate(message: AIMessage) -> list[blocks.ContentBlock]:
     """Blocks of a whole message: reasoning, text, calls."""
-    found: list[dict[str, Any]] = [*_reasoning(message), *_text(message)]
+    found: list[dict[str, Any]] = [*_reasoning(message), *_text(message), *_refusal(message)]
     found += [{**call, "type": "tool_call"} for call in message.tool_calls]
     found += [{**call, "type": "invalid_tool_call"} for call in message.invalid_tool_calls]
     return cast("list[blocks.ContentBlock]", found)
@@ -29,6 +29,7 @@ def translate_chunk(message: AIMessageChunk) -> list[blocks.ContentBlock]:
         return translate(message)  # the pieces have become whole calls
     found = [{**block, "index": "lc_rs_0"} for block in _reasoning(message)]
     found += [{**block, "index": "lc_txt_0"} for block in _text(message)]
+    found += [{**block, "index": "lc_rf_0"} for block in _refusal(message)]
     found += [
         {**piece, "type": "tool_call_chunk", "index": f"lc_tc_{piece.get('index') or 0}"}
         for piece in message.tool_call_chunks
@@ -46,6 +47,11 @@ def _text(message: AIMessage) -> list[dict[str, Any]]:
     if isinstance(content, str):
         return [{"type": "text", "text": content}] if content else []
     return [block if isinstance(block, dict) else {"type": "text", "text": block} for block in content]
+
+
+def _refusal(message: AIMessage) -> list[dict[str, Any]]:
+    text = message.additional_kwargs.get("refusal")
+    return [{"type": "refusal", "refusal": text}] if text else []
 
 
 def register() -> None:

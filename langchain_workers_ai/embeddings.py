@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from langchain_workers_ai.options import WorkersAIEmbeddingsOptions
     from workers_ai.errors import ErrorClasses
+    from workers_ai.tasks.embeddings import EmbeddingRequest
 
 
 class WorkersAIEmbeddings(Embeddings, EmbeddingFields):
@@ -69,9 +70,12 @@ class WorkersAIEmbeddings(Embeddings, EmbeddingFields):
         return (await self._aembed([text], queries=True))[0]
 
     def _embed(self, texts: list[str], *, queries: bool) -> list[list[float]]:
-        requests = self._embedding_requests(self.model, texts, queries=queries, batch_size=self.batch_size)
+        requests = self._requests(texts, queries=queries)
         return bulk.embed(self._transport, requests, max_concurrency=self.max_concurrency)
 
     async def _aembed(self, texts: list[str], *, queries: bool) -> list[list[float]]:
-        requests = self._embedding_requests(self.model, texts, queries=queries, batch_size=self.batch_size)
+        requests = self._requests(texts, queries=queries)
         return await bulk.aembed(self._transport, requests, max_concurrency=self.max_concurrency)
+
+    def _requests(self, texts: list[str], *, queries: bool) -> list[EmbeddingRequest]:
+        return self._exchange(self._embedding_requests, self.model, texts, queries=queries, batch_size=self.batch_size)

@@ -23,6 +23,12 @@ class WorkersAIContextLengthError(core.ContextLengthError, langchain.ContextOver
     """See the core's ContextLengthError."""
 
 
+class WorkersAIStructuredOutputError(
+    core.StructuredOutputError, langchain.ModelInvalidRequestError, langchain.OutputParserException
+):
+    """See the core's StructuredOutputError."""
+
+
 class WorkersAIContentFilteredError(core.ContentFilteredError, langchain.ModelInvalidRequestError):
     """See the core's ContentFilteredError."""
 
@@ -72,6 +78,7 @@ ERROR_CLASSES: core.ErrorClasses = {
     core.PermissionDeniedError: WorkersAIPermissionDeniedError,
     core.BadRequestError: WorkersAIBadRequestError,
     core.ContextLengthError: WorkersAIContextLengthError,
+    core.StructuredOutputError: WorkersAIStructuredOutputError,
     core.ContentFilteredError: WorkersAIContentFilteredError,
     core.ModelNotFoundError: WorkersAIModelNotFoundError,
     core.QuotaExceededError: WorkersAIQuotaExceededError,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import aclosing, closing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
@@ -15,7 +16,7 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, Generati
 from langchain_workers_ai.errors import ERROR_CLASSES
 from langchain_workers_ai.messages import summed_output, to_text_chunk, token_usage
 from langchain_workers_ai.serialization import SECRETS, plain_fields, register_for_load
-from langchain_workers_ai.tracing import langsmith_params
+from langchain_workers_ai.tracing import identifying_params, langsmith_params
 from workers_ai.answers import ChatAnswer
 from workers_ai.tasks import completion
 from workers_ai.text_fields import DEFAULT_MODEL, TextFields
@@ -52,7 +53,7 @@ class WorkersAI(BaseLLM, TextFields):
 
     model: str = DEFAULT_MODEL
     """Full id; any is taken, the catalogue only adds knowledge."""
-    streaming: bool = False
+    streaming: bool | None = None
     """Stream even when asked for a whole answer, so that callbacks see each token."""
     stream_usage: bool = True
     """Tell tokens in streams."""
@@ -68,7 +69,7 @@ class WorkersAI(BaseLLM, TextFields):
 
     @property
     def _identifying_params(self) -> Mapping[str, Any]:
-        return {"model": self.model, "model_name": self.model, "api": self.api, **self._text_options()}
+        return identifying_params(self)
 
     @classmethod
     def is_lc_serializable(cls) -> bool:
@@ -86,7 +87,8 @@ class WorkersAI(BaseLLM, TextFields):
         return plain_fields(self)
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
-        return langsmith_params("llm", self.model, self._text_options(), stop, kwargs)
+        call = {self.aliases.get(name, name): value for name, value in kwargs.items()}
+        return langsmith_params("llm", self.model, self._text_options(), stop, call)
 
     def _generate(
         self,
@@ -97,7 +99,8 @@ class WorkersAI(BaseLLM, TextFields):
     ) -> LLMResult:
         if self.streaming:
             return _joined([list(self._stream(prompt, stop, run_manager, **kwargs)) for prompt in prompts])
-        return _result([self._transport.send(self._prompt(prompt, stop, kwargs)) for prompt in prompts])
+        exchanges = [self._prompt(prompt, stop, kwargs) for prompt in prompts]
+        return _result([self._transport.send(exchange) for exchange in exchanges])
 
     async def _agenerate(
         self,
@@ -110,8 +113,13 @@ class WorkersAI(BaseLLM, TextFields):
             return _joined(
                 [[chunk async for chunk in self._astream(prompt, stop, run_manager, **kwargs)] for prompt in prompts]
             )
-        sent = [self._transport.asend(self._prompt(prompt, stop, kwargs)) for prompt in prompts]
-        return _result(await asyncio.gather(*sent))
+        exchanges = [self._prompt(prompt, stop, kwargs) for prompt in prompts]
+        sent = [asyncio.ensure_future(self._transport.asend(exchange)) for exchange in exchanges]
+        try:
+            return _result(await asyncio.gather(*sent))
+        finally:  # after a failure nobody would read the other answers, and they would be paid for
+            for task in sent:
+                task.cancel()
 
     def _stream(
         self,
@@ -145,24 +153,29 @@ class WorkersAI(BaseLLM, TextFields):
         self, prompt: str, stop: list[str] | None, kwargs: Mapping[str, Any], *, stream: bool = False
     ) -> ChatExchange:
         """The exchange for one prompt: this object's arguments under the call's own."""
-        changes = self._call_options(kwargs)
+        changes = self._call_options({name: value for name, value in kwargs.items() if name != "stream_usage"})
         if stop is not None:
             changes["stop"] = stop
         call = self._call(self.model, changes)
-        request = completion.CompletionRequest(
-            call, prompt, self._text_options(changes), stream_usage=self.stream_usage
-        )
+        usage = kwargs.get("stream_usage", self.stream_usage)
+        request = completion.CompletionRequest(call, prompt, self._text_options(changes), stream_usage=usage)
         return self._exchange(completion.exchange, request, stream=stream)
 
 
 def _result(answers: list[ChatAnswer]) -> LLMResult:
     generations: list[list[Generation | ChatGeneration | GenerationChunk | ChatGenerationChunk]] = []
     for answer in answers:
-        info = answer.facts.metadata()
+        rest = replace(answer.facts, usage=None, cost=None)  # the cost is that of all choices together
         generations.append(
             [
-                Generation(text=choice.text, generation_info={**info, "finish_reason": choice.finish_reason})
-                for choice in answer.choices
+                Generation(
+                    text=choice.text,
+                    generation_info={
+                        **(answer.facts if place == 0 else rest).metadata(),
+                        "finish_reason": choice.finish_reason,
+                    },
+                )
+                for place, choice in enumerate(answer.choices)
             ]
         )
     outputs = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 from langchain_core.messages import (
@@ -12,10 +13,14 @@ from langchain_core.messages import (
     ChatMessage,
     FunctionMessage,
     HumanMessage,
+    InvalidToolCall,
     SystemMessage,
+    ToolCall,
+    ToolCallChunk,
     ToolMessage,
 )
 from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
+from langchain_core.messages.tool import invalid_tool_call, tool_call, tool_call_chunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult, GenerationChunk
 from pydantic_core import to_json
 
@@ -23,44 +28,35 @@ from langchain_workers_ai.errors import WorkersAIBadRequestError
 from workers_ai.answers import PROVIDER, ChatAnswer, ChatDelta, Choice, Facts
 from workers_ai.usage import Usage
 from workers_ai.wire.message import WireMessage
+from workers_ai.wire.tool_calls import CallPiece, inward_id
+from workers_ai.wire.tool_calls import ToolCall as Call
 
-_DROPPED = frozenset(
-    {
-        "reasoning",
-        "reasoning_content",
-        "redacted_thinking",
-        "thinking",
-        "tool_use",
-        "tool_call",
-        "tool_call_chunk",
-        "invalid_tool_call",
-        "function_call",
-        "non_standard",
-    }
-)
-"""Blocks of an assistant's message that are no text for the model: thinking, and calls, which stand in `tool_calls`."""
+_NO_FORM = frozenset({"audio", "input_audio", "file", "input_file", "document", "video", "media"})
+"""Blocks that the service has no form for. What else an answer holds is a record of how it was made: thinking, calls
+(which stand in `tool_calls`), another provider's searches. It is left out, so that a fallback can go on."""
 
 
 def to_wire(message: BaseMessage) -> WireMessage:
-    """One message as the service takes it: content is a string and never null (quirks 45, 51).
+    """One message as the service takes it: content is never null, and a string unless it holds a picture.
 
     `additional_kwargs` are not forwarded: other packages keep what they like there.
-    Raises BadRequestError, naming the kind, for content that is no text.
+    Raises BadRequestError, naming the kind, for content that the service has no form for.
     """
     match message:
         case AIMessage():
             wire = _assistant(message)
         case ToolMessage():
-            wire = WireMessage(role="tool", content=_text(message), tool_call_id=message.tool_call_id)
+            call_id = inward_id(message.tool_call_id)
+            wire = WireMessage(role="tool", content=_content(message), tool_call_id=call_id)
         case FunctionMessage():
-            wire = WireMessage(role="tool", content=_text(message), tool_call_id=message.name)
+            wire = WireMessage(role="tool", content=_content(message), tool_call_id=message.name)
         case SystemMessage():
-            wire = WireMessage(role="system", content=_text(message))
+            wire = WireMessage(role="system", content=_content(message))
         case HumanMessage():
-            wire = WireMessage(role="user", content=_text(message))
+            wire = WireMessage(role="user", content=_content(message))
         case ChatMessage():
             role = "system" if message.role == "developer" else message.role
-            wire = WireMessage(role=role, content=_text(message))
+            wire = WireMessage(role=role, content=_content(message))
         case _:
             raise WorkersAIBadRequestError(f"messages: no way to send a {type(message).__name__}", maybe_sent=False)
     if message.name:
@@ -68,13 +64,27 @@ def to_wire(message: BaseMessage) -> WireMessage:
     return wire
 
 
+def with_tool_names(messages: Sequence[BaseMessage]) -> list[WireMessage]:
+    """All messages as the service takes them; a tool's result also tells the tool's name (quirk 47)."""
+    names: dict[str | None, str] = {}
+    wires = []
+    for message in messages:
+        if isinstance(message, AIMessage):
+            names |= {call.get("id"): call["name"] for call in message.tool_calls}
+        wire = to_wire(message)
+        if isinstance(message, ToolMessage) and (name := message.name or names.get(message.tool_call_id)):
+            wire["name"] = name
+        wires.append(wire)
+    return wires
+
+
 def _assistant(message: AIMessage) -> WireMessage:
-    wire = WireMessage(role="assistant", content=_text(message))
+    wire = WireMessage(role="assistant", content=_content(message))
     calls = [
         {
-            "id": call.get("id") or f"call_{place}",
+            "id": inward_id(call.get("id") or f"call_{place}"),
             "type": "function",
-            "function": {"name": call["name"], "arguments": _arguments(call["args"])},
+            "function": {"name": call.get("name") or "unknown", "arguments": _arguments(call.get("args"))},
         }
         for place, call in enumerate([*message.tool_calls, *message.invalid_tool_calls])
     ]
@@ -88,36 +98,62 @@ def _arguments(args: Any) -> str:
     return args if isinstance(args, str) else to_json(args or {}).decode()
 
 
-def _text(message: BaseMessage) -> str:
+def _content(message: BaseMessage) -> str | list[dict[str, Any]]:
     content = message.content
     if isinstance(content, str):
         return content
     is_answer = isinstance(message, AIMessage)
-    pieces = [_block_text(block, dropped=_DROPPED if is_answer else frozenset()) for block in content]
-    # An answer was cut into blocks by a framework and is put together again; a user's parts stand apart.
-    return ("" if is_answer else "\n").join(piece for piece in pieces if piece is not None)
+    parts = [part for block in content if (part := _part(block, is_answer=is_answer)) is not None]
+    if all(part["type"] == "text" for part in parts):
+        # An answer was cut into blocks by a framework and is put together again; a user's parts stand apart.
+        return ("" if is_answer else "\n").join(part["text"] for part in parts)
+    return parts
 
 
-def _block_text(block: str | dict[str, Any], *, dropped: frozenset[str]) -> str | None:
+def _part(block: str | dict[str, Any], *, is_answer: bool) -> dict[str, Any] | None:
+    """A content block as a part of the wire: text or a picture. None for what is not sent."""
     if isinstance(block, str):
-        return block
+        return {"type": "text", "text": block}
     kind = block.get("type")
-    if kind in ("text", "input_text", "output_text"):
-        return str(block.get("text") or "")
+    if kind in ("text", "input_text", "output_text", "text-plain"):
+        return {"type": "text", "text": str(block.get("text") or "")}
     if kind == "refusal":  # in history a refusal is plain text
-        return str(block.get("refusal") or "")
-    if kind in dropped:
+        return {"type": "text", "text": str(block.get("refusal") or "")}
+    if kind == "image_url":
+        held = block.get("image_url")
+        return {"type": "image_url", "image_url": {"url": held} if isinstance(held, str) else held}
+    if kind == "image":
+        return {"type": "image_url", "image_url": {"url": _picture_url(block)}}
+    if is_answer and kind not in _NO_FORM:
         return None
-    raise WorkersAIBadRequestError(f"messages: content of type {kind!r} is not taken yet, only text", maybe_sent=False)
+    raise WorkersAIBadRequestError(
+        f"messages: content of type {kind!r} has no form on Workers AI; text and pictures have", maybe_sent=False
+    )
+
+
+def _picture_url(block: Mapping[str, Any]) -> str:
+    """A picture's address, or its bytes as a `data:` URL, in LangChain's forms (v1, v0) and Anthropic's."""
+    source = block.get("source")
+    held = {**block, **source} if isinstance(source, Mapping) else block  # Anthropic nests it
+    if isinstance(held.get("url"), str):
+        return str(held["url"])
+    data = held.get("base64") or held.get("data")
+    kind = held.get("mime_type") or held.get("media_type")
+    if isinstance(data, str) and isinstance(kind, str):
+        return f"data:{kind};base64,{data}"
+    raise WorkersAIBadRequestError(
+        "messages: a picture needs 'url', or 'base64' with 'mime_type'; ids of files are not known here",
+        maybe_sent=False,
+    )
 
 
 def to_result(answer: ChatAnswer, *, headers: bool = False) -> ChatResult:
     """A whole answer as LangChain's result: one generation for each choice. headers: tell the reply's too."""
-    usage = usage_metadata(answer.usage)
     generations = []
     for place, choice in enumerate(answer.choices):
-        # Counted once: the tokens are those of all choices together.
-        message = _answer_message(choice, answer.facts, usage if place == 0 else None, headers=headers)
+        # Counted once: tokens and cost are those of all choices together.
+        facts = answer.facts if place == 0 else replace(answer.facts, usage=None, cost=None)
+        message = _answer_message(choice, facts, headers=headers)
         info = {"finish_reason": choice.finish_reason}
         if choice.logprobs is not None:
             info["logprobs"] = choice.logprobs
@@ -128,18 +164,32 @@ def to_result(answer: ChatAnswer, *, headers: bool = False) -> ChatResult:
     return ChatResult(generations=generations, llm_output=output)
 
 
-def _answer_message(choice: Choice, facts: Facts, usage: UsageMetadata | None, *, headers: bool) -> AIMessage:
+def _answer_message(choice: Choice, facts: Facts, *, headers: bool) -> AIMessage:
     metadata = _metadata(facts, headers=headers)
     if choice.finish_reason is not None:
         metadata["finish_reason"] = choice.finish_reason
     if choice.logprobs is not None:
         metadata["logprobs"] = choice.logprobs
+    valid, invalid = _calls(choice.tool_calls)
     return AIMessage(
         content=choice.text,
-        additional_kwargs=_reasoning(choice.reasoning),
+        tool_calls=valid,
+        invalid_tool_calls=invalid,
+        additional_kwargs=_beside(choice.reasoning, choice.refusal),
         response_metadata=metadata,
-        usage_metadata=usage,
+        usage_metadata=usage_metadata(facts.usage),
     )
+
+
+def _calls(calls: Sequence[Call]) -> tuple[list[ToolCall], list[InvalidToolCall]]:
+    """Calls to execute, and those whose arguments are no JSON object: kept, never executed."""
+    valid = [tool_call(name=call.name, args=call.arguments, id=call.id) for call in calls if call.arguments is not None]
+    invalid = [
+        invalid_tool_call(name=call.name, args=call.text, id=call.id, error="the arguments are no JSON object")
+        for call in calls
+        if call.arguments is None
+    ]
+    return valid, invalid
 
 
 def to_chunk(delta: ChatDelta, *, headers: bool = False, usage: bool = True) -> ChatGenerationChunk:
@@ -150,13 +200,15 @@ def to_chunk(delta: ChatDelta, *, headers: bool = False, usage: bool = True) -> 
     if delta.facts is None:
         message = AIMessageChunk(
             content=delta.text,
-            additional_kwargs=_reasoning(delta.reasoning),
+            additional_kwargs=_beside(delta.reasoning, None),
             response_metadata={"model_provider": PROVIDER},
+            tool_call_chunks=[_call_chunk(piece) for piece in delta.calls],
         )
         info = {"logprobs": delta.logprobs} if delta.logprobs is not None else None
         return ChatGenerationChunk(message=message, generation_info=info)
     last = AIMessageChunk(
         content="",
+        additional_kwargs=_beside("", delta.refusal),
         response_metadata=_metadata(delta.facts, headers=headers),
         usage_metadata=usage_metadata(delta.facts.usage) if usage else None,
         chunk_position="last",
@@ -215,5 +267,11 @@ def _metadata(facts: Facts, *, headers: bool) -> dict[str, Any]:
     return told
 
 
-def _reasoning(text: str) -> dict[str, Any]:
-    return {"reasoning_content": text} if text else {}
+def _call_chunk(piece: CallPiece) -> ToolCallChunk:
+    return tool_call_chunk(name=piece.name, args=piece.arguments, id=piece.id, index=piece.index)
+
+
+def _beside(reasoning: str, refusal: str | None) -> dict[str, Any]:
+    """What LangChain keeps beside the text: its translator of content blocks reads it there."""
+    told = {"reasoning_content": reasoning or None, "refusal": refusal}
+    return {name: value for name, value in told.items() if value is not None}

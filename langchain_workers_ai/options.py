@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from workers_ai.connection import ConnectionOptions
 from workers_ai.embedding_fields import EmbeddingOptions
-from workers_ai.text_fields import TextOptions
+from workers_ai.text_fields import ChatToolOptions, TextOptions
 
 if TYPE_CHECKING:
     from langchain_core.caches import BaseCache
@@ -27,11 +27,11 @@ class LangChainOptions(TextOptions, ConnectionOptions, total=False):
     metadata: dict[str, Any] | None
     custom_get_token_ids: Callable[[str], list[int]] | None
     model_name: str
-    streaming: bool
+    streaming: bool | None
     stream_usage: bool
 
 
-class ChatOptions(LangChainOptions, total=False):
+class ChatOptions(LangChainOptions, ChatToolOptions, total=False):
     """Arguments of ChatWorkersAI."""
 
     rate_limiter: BaseRateLimiter | None

@@ -8,6 +8,13 @@ from typing import Any, Literal
 from langchain_core.language_models.base import LangSmithParams
 
 from workers_ai.answers import PROVIDER
+from workers_ai.text_fields import TextFields
+
+
+def identifying_params(model: TextFields) -> dict[str, Any]:
+    """What tells two models apart, for traces and for LangChain's cache: all that changes an answer, nothing secret."""
+    dumped = model.model_dump(include={"model", "api", "gateway", "extra_body"}, exclude_none=True)
+    return {**dumped, "model_name": dumped["model"], **model._text_options()}
 
 
 def langsmith_params(

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from workers_ai.errors import RateLimitError as RateLimitError
     from workers_ai.errors import ServerError as ServerError
     from workers_ai.errors import StreamInterruptedError as StreamInterruptedError
+    from workers_ai.errors import StructuredOutputError as StructuredOutputError
     from workers_ai.errors import WorkersAIError as WorkersAIError
     from workers_ai.gateway import Gateway as Gateway
     from workers_ai.pool import close_all as close_all
@@ -57,6 +58,7 @@ _HOMES = {
             "RateLimitError",
             "ServerError",
             "StreamInterruptedError",
+            "StructuredOutputError",
             "WorkersAIError",
         ),
         "errors",

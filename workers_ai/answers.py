@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from workers_ai.cost import Cost
 from workers_ai.usage import Usage
+
+if TYPE_CHECKING:
+    from workers_ai.wire.tool_calls import CallPiece, ToolCall
 
 PROVIDER = "cloudflare-workers-ai"
 """Our name in traces: models.dev's id, and what langchain-cloudflare reports too, so that dashboards keep working."""
@@ -55,13 +58,15 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One of the `n` answers: text, reasoning apart from it, finish reason, log probabilities as the wire has them."""
+    """One of the `n` answers: text, reasoning apart from it, calls, finish reason, log probabilities as they came."""
 
     text: str
     reasoning: str = ""
     finish_reason: str | None = None
     logprobs: Any = None
     parsed: Any = None  # JSON mode on older models answers an object: kept beside its text (quirk 5)
+    tool_calls: Sequence[ToolCall] = ()
+    refusal: str | None = None  # the model declined, in words
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,11 @@ class ChatAnswer:
         return self.choices[0].reasoning
 
     @property
+    def tool_calls(self) -> Sequence[ToolCall]:
+        """Calls of the first choice."""
+        return self.choices[0].tool_calls
+
+    @property
     def finish_reason(self) -> str | None:
         """Why the first choice ended: "stop", "length", "tool_calls", ..."""
         return self.choices[0].finish_reason
@@ -100,12 +110,14 @@ class ChatAnswer:
 
 @dataclass(slots=True)
 class ChatDelta:
-    """What one frame of a stream adds. The last delta of a stream, and no other, has `facts`."""
+    """What one frame of a stream adds. The last delta of a stream, and no other, has `facts`, and a refusal whole."""
 
     text: str = ""
     reasoning: str = ""
     logprobs: Any = None
     facts: Facts | None = None
+    calls: Sequence[CallPiece] = ()
+    refusal: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Collection, Mapping
 from typing import Any
+
+_BETWEEN = frozenset(
+    {"workers_ai", "langchain_workers_ai", "llama_index_workers_ai", "pydantic", "langchain_core", "llama_index"}
+)
+"""Packages whose frames stand between a user's line and this file."""
 
 
 def settle(
@@ -25,7 +31,7 @@ def settle(
         name = aliases.get(given, given)
         if given in moved and given not in known:
             name = moved[given]
-            warnings.warn(f"{owner}: {given}= is now {name}=", DeprecationWarning, stacklevel=6)
+            warnings.warn(f"{owner}: {given}= is now {name}=", DeprecationWarning, stacklevel=_users_level())
         if name not in known:
             raise TypeError(unknown(given, known=[*known, *aliases], owner=owner))
         if name in settled:
@@ -41,3 +47,14 @@ def unknown(name: str, *, known: Collection[str], owner: str) -> str:
     near = get_close_matches(name, known, n=1, cutoff=0.6)
     told = f"; did you mean {near[0]}?" if near else ""
     return f"{owner} knows no argument {name!r}{told} What else the service takes goes into extra_body={{...}}"
+
+
+def _users_level() -> int:
+    """The `stacklevel` of the user's own line: Python shows a DeprecationWarning only where that is in `__main__`.
+
+    How many frames stand between differs by class: a framework's base may have an `__init__` of its own.
+    """
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _BETWEEN:
+        frame, level = frame.f_back, level + 1
+    return level

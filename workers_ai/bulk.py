@@ -9,8 +9,7 @@ from contextvars import copy_context
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from workers_ai.errors import BadRequestError
-from workers_ai.tasks.embeddings import EmbeddingRequest, exchange
+from workers_ai.tasks.embeddings import EmbeddingRequest, check, exchange
 
 if TYPE_CHECKING:
     from workers_ai.answers import Vectors
@@ -24,12 +23,12 @@ OnAnswer = Callable[["Vectors"], None]
 def requests_for(request: EmbeddingRequest, *, batch_size: int | None = None) -> list[EmbeddingRequest]:
     """`request`, cut into as many as the model's limit (or a smaller `batch_size`) asks for; none for no texts.
 
-    Raises BadRequestError for an empty text, naming its position among all texts: nothing has been sent then.
+    Raises BadRequestError, before anything is sent, for an empty text, naming its position among all texts, and for a
+    pooling that the model does not offer.
     """
-    texts = request.texts
-    if (empty := next((place for place, text in enumerate(texts) if not text), None)) is not None:
-        raise BadRequestError(f"texts[{empty}] is empty", model=request.call.model, maybe_sent=False)
-    size = min(batch_size or request.call.info.max_texts, request.call.info.max_texts)
+    check(request)
+    texts, limit = request.texts, request.call.info.max_texts
+    size = min(batch_size or limit, limit)
     return [replace(request, texts=texts[start : start + size]) for start in range(0, len(texts), size)]
 
 

@@ -19,7 +19,7 @@ from pydantic import (
 
 from workers_ai.arguments import settle, unknown
 from workers_ai.call import Api, Call
-from workers_ai.errors import ErrorClasses, WorkersAIError, recast
+from workers_ai.errors import BadRequestError, ErrorClasses, WorkersAIError, recast
 from workers_ai.gateway import Gateway, gateway_from_environment
 from workers_ai.retry import RetryPolicy
 from workers_ai.settings import (
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from workers_ai.exchange import Exchange
     from workers_ai.transport import Transport
 
     Timeout = float | httpx.Timeout | Mapping[str, float | None] | None
@@ -48,8 +47,7 @@ if TYPE_CHECKING:
 else:  # httpx is imported at the first call, not with this package
     Timeout = HttpClient = HttpAsyncClient = Any
 
-Answer = TypeVar("Answer")
-Delta = TypeVar("Delta")
+Built = TypeVar("Built")
 
 CALL_OPTIONS = frozenset({"model", "api", "gateway", "session_affinity", "reject_if_busy", "extra_body"})
 """Arguments that may also be given for a single call."""
@@ -79,6 +77,26 @@ class ConnectionOptions(TypedDict, total=False):
     async_http_client: HttpAsyncClient | None
     session_affinity: str | None
     reject_if_busy: bool
+
+
+class _Made:
+    """Holds what was made of an object's arguments. No part of its identity: equal to any other, and copied empty."""
+
+    __slots__ = ("transport",)
+
+    def __init__(self) -> None:
+        self.transport: tuple[tuple[Any, ...], Transport] | None = None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Made)
+
+    __hash__ = None  # type: ignore[assignment]  # as of any value that is equal to all others
+
+    def __deepcopy__(self, _: object) -> _Made:
+        return _Made()
+
+    def __reduce__(self) -> tuple[type[_Made], tuple[()]]:
+        return _Made, ()
 
 
 class ConnectionFields(BaseModel):
@@ -144,7 +162,7 @@ class ConnectionFields(BaseModel):
     reject_if_busy: bool = False
     """Fail at once with CapacityError instead of waiting for the model."""
 
-    _made: tuple[tuple[Any, ...], Transport] | None = PrivateAttr(default=None)
+    _made: _Made = PrivateAttr(default_factory=lambda: _Made())
 
     @model_validator(mode="before")
     @classmethod
@@ -195,7 +213,8 @@ class ConnectionFields(BaseModel):
 
     @field_serializer("gateway")
     def _dump_gateway(self, value: Gateway | None) -> dict[str, Any] | None:
-        return value.to_dict() if value is not None else None
+        found = Gateway.coerce(value)  # an assignment, or a copy's update, is not validated
+        return found.to_dict() if found is not None else None
 
     @field_serializer("timeout")
     def _dump_timeout(self, value: Any) -> Any:
@@ -210,9 +229,9 @@ class ConnectionFields(BaseModel):
             account_id=self.account_id,
             api_token=self.api_token,
             base_url=check_url(self.base_url, name="base_url", allow_insecure=self.allow_insecure),
-            gateway=self.gateway,
+            gateway=Gateway.coerce(self.gateway),
             timeouts=Timeouts.coerce(self.timeout),
-            headers={name.lower(): value for name, value in (self.default_headers or {}).items()},
+            headers={name.lower(): SecretStr(value) for name, value in (self.default_headers or {}).items()},
             query=self.default_query or {},
             allow_insecure=self.allow_insecure,
         )
@@ -232,7 +251,8 @@ class ConnectionFields(BaseModel):
             self.http_client,
             self.http_async_client,
         )
-        if self._made is None or self._made[0] != made_of:
+        held = self._made.transport
+        if held is None or held[0] != made_of:
             from workers_ai.transport import Transport
 
             transport = Transport(
@@ -243,13 +263,11 @@ class ConnectionFields(BaseModel):
                 http_async_client=self.http_async_client,
                 client_timeouts=self.timeout is None and bool(self.http_client or self.http_async_client),
             )
-            self._made = (made_of, transport)
-        return self._made[1]
+            self._made.transport = held = (made_of, transport)
+        return held[1]
 
-    def _exchange(
-        self, build: Callable[..., Exchange[Answer, Delta]], *args: Any, **kwargs: Any
-    ) -> Exchange[Answer, Delta]:
-        """The exchange that `build` makes; what it refuses is raised as this object's own class of error."""
+    def _exchange(self, build: Callable[..., Built], *args: Any, **kwargs: Any) -> Built:
+        """What `build` makes; what it refuses is raised as this object's own class of error."""
         try:
             return build(*args, **kwargs)
         except WorkersAIError as error:
@@ -258,15 +276,13 @@ class ConnectionFields(BaseModel):
     def _call(self, model: str, options: dict[str, Any]) -> Call:
         """What is common to one request: this object's arguments, under those that `options` holds for this call.
 
-        Takes the ones it knows out of `options`. Raises ValueError for a gateway option that no call may change.
+        Takes the ones it knows out of `options`. Raises BadRequestError for what cannot be a model id or a gateway.
         """
-        gateway = self.gateway
-        if (changed := options.pop("gateway", None)) is not None:
-            gateway = gateway.merge(changed) if gateway is not None else Gateway.coerce(changed)
-        return Call(
+        return self._exchange(
+            Call,
             model=options.pop("model", None) or model,
             api=options.pop("api", self.api),
-            gateway=gateway,
+            gateway=self._exchange(_gateway_of_call, self.gateway, options.pop("gateway", None)),
             session_affinity=options.pop("session_affinity", self.session_affinity),
             reject_if_busy=options.pop("reject_if_busy", self.reject_if_busy),
             extra_body={**(self.extra_body or {}), **(options.pop("extra_body", None) or {})},
@@ -281,7 +297,7 @@ class ConnectionFields(BaseModel):
         """What a pickle holds: all but live clients, which no other process could use; the shared pool takes over."""
         state = super().__getstate__()
         live = {"http_client": None, "http_async_client": None}
-        return {**state, "__dict__": {**state["__dict__"], **live}, "__pydantic_private__": {"_made": None}}
+        return {**state, "__dict__": {**state["__dict__"], **live}}
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         """A deep copy that shares the clients it was given."""
@@ -289,8 +305,15 @@ class ConnectionFields(BaseModel):
         for client in (self.http_client, self.http_async_client):
             if client is not None:
                 memo[id(client)] = client
-        made, self._made = self._made, None
-        try:
-            return super().__deepcopy__(memo)
-        finally:
-            self._made = made
+        return super().__deepcopy__(memo)
+
+
+def _gateway_of_call(own: Any, changed: Any) -> Gateway | None:
+    """The gateway of one call: the object's own, with what the call changes in it."""
+    try:
+        gateway = Gateway.coerce(own)
+        if changed is None:
+            return gateway
+        return gateway.merge(changed) if gateway is not None else Gateway.of_call(changed)
+    except ValueError as wrong:
+        raise BadRequestError(str(wrong), maybe_sent=False) from None

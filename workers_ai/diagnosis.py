@@ -98,7 +98,8 @@ _BY_WORDING: tuple[tuple[re.Pattern[str], _Verdict], ...] = tuple(
         (
             r"json mode couldn't be met",
             _Verdict(
-                e.BadRequestError, "The model found no answer in the wanted form: simplify the schema, or try again"
+                e.StructuredOutputError,
+                "The model found no answer in the wanted form: simplify the schema, or try again",
             ),
         ),
         (r"was deprecated on", _Verdict(e.ModelNotFoundError, "This model has been retired")),

@@ -59,4 +59,4 @@ class EmbeddingFields(ConnectionFields):
             dimensions=self.dimensions,
             instruction=instruction if takes_it else None,
         )
-        return requests_for(request, batch_size=batch_size)
+        return self._exchange(requests_for, request, batch_size=batch_size)

@@ -4,6 +4,7 @@ WorkersAIError
  ├─ AuthenticationError        no token, a wrong one, or one that the gateway does not know
  ├─ PermissionDeniedError      the account or its plan may not use this
  ├─ BadRequestError            (also ValueError) the request is wrong; found here or by the service
+ │   ├─ StructuredOutputError  JSON mode found no answer in the wanted form
  │   ├─ ContextLengthError     prompt and max_tokens do not fit the model's window
  │   └─ ContentFilteredError   prompt or answer was refused: safety, guardrail, data loss prevention
  ├─ ModelNotFoundError         no such model, or it has been retired
@@ -43,6 +44,7 @@ __all__ = [
     "RateLimitError",
     "ServerError",
     "StreamInterruptedError",
+    "StructuredOutputError",
     "WorkersAIError",
     "recast",
 ]
@@ -174,6 +176,10 @@ class ContextLengthError(BadRequestError):
         error = cls(**rest)
         error.tokens, error.limit = fields.get("tokens"), fields.get("limit")
         return error
+
+
+class StructuredOutputError(BadRequestError):
+    """JSON mode found no answer in the wanted form ("JSON Mode couldn't be met", which comes without a code)."""
 
 
 class ContentFilteredError(BadRequestError):

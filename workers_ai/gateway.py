@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import SecretStr
 
-from workers_ai.redaction import reveal
+from workers_ai.redaction import bearer, reveal
 
 Backoff = Literal["constant", "linear", "exponential"]
 Route = Literal["header", "url"]
@@ -171,9 +171,16 @@ class Gateway:
         if not isinstance(value, Mapping):
             return Gateway.coerce(value) or self
         _known_names(value)
-        if refused := [name for name in _NOT_PER_CALL if name in value]:
-            raise ValueError(f"gateway: {', '.join(refused)} cannot be given per call; set it on the model")
+        _allowed_per_call(value)
         return self.replace(**value)
+
+    @classmethod
+    def of_call(cls, value: Gateway | str | Mapping[str, Any]) -> Gateway | None:
+        """The gateway of one call on a model that has none of its own; a mapping names its `id`."""
+        if isinstance(value, Mapping):
+            _known_names(value)
+            _allowed_per_call(value)
+        return cls.coerce(value)
 
     def secret_token(self) -> SecretStr | None:
         """The gateway's token, from the argument or the environment."""
@@ -192,18 +199,18 @@ class Gateway:
             sent[option.header] = _text(value)
         return sent
 
-    def target(self, base_url: str, account_id: str, path: str) -> tuple[str, dict[str, str]]:
+    def target(self, base_url: str, account_id: str, path: str) -> tuple[str, dict[str, SecretStr]]:
         """Where a request for `path` (`run/...`, `v1/...`) goes, and the headers that take it there.
 
         base_url: the REST base, up to `/client/v4`. The gateway's own token goes only to the gateway's host,
         the REST host takes the account's alone (quirk 90).
         """
-        headers = self.headers()
+        headers = {name: SecretStr(value) for name, value in self.headers().items()}
         if self.route == "header":
-            headers["cf-aig-gateway-id"] = self.id
+            headers["cf-aig-gateway-id"] = SecretStr(self.id)
             return f"{base_url}/accounts/{account_id}/ai/{path}", headers
         if (token := self.secret_token()) is not None:
-            headers["cf-aig-authorization"] = f"Bearer {token.get_secret_value()}"
+            headers["cf-aig-authorization"] = bearer(token)
         return f"{self.base_url}/{account_id}/{self.id}/workers-ai/{path}", headers
 
     def to_dict(self) -> dict[str, Any]:
@@ -234,6 +241,11 @@ def _known_names(value: Mapping[str, Any]) -> None:
     known = {each.name for each in fields(Gateway)}
     if unknown := [name for name in value if name not in known]:
         raise ValueError(f"gateway: unknown option {unknown[0]!r}; known: {', '.join(sorted(known))}")
+
+
+def _allowed_per_call(value: Mapping[str, Any]) -> None:
+    if refused := [name for name in _NOT_PER_CALL if name in value]:
+        raise ValueError(f"gateway: {', '.join(refused)} cannot be given per call; set it on the model")
 
 
 def _check(name: str, value: Any) -> None:

@@ -22,7 +22,7 @@ def accepted(schema: Mapping[str, Any]) -> dict[str, Any]:
     """
     definitions = {**schema.get("$defs", {}), **schema.get("definitions", {})}
     recursive = {name for name in definitions if _holds_itself(name, definitions)}
-    whole = _rewritten(schema, definitions, recursive)
+    whole: dict[str, Any] = _rewritten(schema, definitions, recursive)
     for key in ("$defs", "definitions", "$schema"):
         whole.pop(key, None)
     if recursive:

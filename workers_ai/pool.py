@@ -142,6 +142,8 @@ class Pool:
                 keepalive_expiry=KEEP_ALIVE_SECONDS,
             ),
             "follow_redirects": False,  # the token goes to the configured host only
+            # The emulator and other servers on this machine are reached directly, whatever proxy is set.
+            "mounts": {f"all://{host}": None for host in ("localhost", "127.0.0.1", "[::1]")},
         }
 
 

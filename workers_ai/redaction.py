@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
+
+if TYPE_CHECKING:
+    from workers_ai.errors import WorkersAIError
 
 SECRET_HEADERS = frozenset(
     {
@@ -30,6 +35,32 @@ def reveal(value: SecretStr | str) -> str:
 def visible_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """A copy of `headers` that may be shown: secret ones masked."""
     return {name: MASK if name.lower() in SECRET_HEADERS else value for name, value in headers.items()}
+
+
+def bearer(token: SecretStr) -> SecretStr:
+    """The Authorization value that carries `token`."""
+    return SecretStr(f"Bearer {token.get_secret_value()}")
+
+
+def cleaned(error: WorkersAIError, secrets: Iterable[SecretStr]) -> WorkersAIError:
+    """`error`, with secrets that a server sent back masked in its text and in the response it holds."""
+    texts = [text for secret in secrets for text in _spellings(secret.get_secret_value())]
+    error.message = scrub(error.message, texts)
+    error.args = (error.message,)
+    if error.partial is not None:
+        error.partial = scrub(error.partial, texts)
+    if error.response is not None:
+        error.response = replace(
+            error.response,
+            headers={name: scrub(value, texts) for name, value in error.response.headers.items()},
+            body=scrub(error.response.text, texts).encode(),
+        )
+    return error
+
+
+def _spellings(secret: str) -> list[str]:
+    """A header's value whole, and the token in it alone."""
+    return [secret, secret.removeprefix("Bearer ")]
 
 
 def scrub(text: str, secrets: Iterable[str]) -> str:

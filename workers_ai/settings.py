@@ -35,6 +35,7 @@ GLOBAL_KEY_VARIABLE, EMAIL_VARIABLE = "CLOUDFLARE_API_KEY", "CLOUDFLARE_EMAIL"
 BASE_URL_VARIABLE = "CLOUDFLARE_BASE_URL"
 
 _ACCOUNT_ID = re.compile(r"[0-9a-fA-F]{32}")
+_TOKEN = re.compile(r"[!-~]+")  # printable ASCII without spaces: what can stand in a header
 
 Token = str | SecretStr
 TokenSource = SecretStr | Callable[[], Token | Awaitable[Token]]
@@ -59,11 +60,13 @@ class Timeouts:
     def coerce(cls, value: Any) -> Timeouts:
         """Time-outs from seconds, an `httpx.Timeout` (or anything with its four attributes), or None for the defaults.
 
-        Raises ValueError for a number that is not above zero.
+        Raises ValueError for anything else, and for a number that is not above zero.
         """
         if value is None:
             return cls()
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
+        if isinstance(value, bool) or not (isinstance(value, (int, float)) or hasattr(value, "connect")):
+            raise ValueError(f"timeout={value!r}: seconds, or an httpx.Timeout")
+        if isinstance(value, (int, float)):
             if value <= 0:
                 raise ValueError(f"timeout={value}: seconds, above zero")
             return cls(min(10.0, value), value, value, value, value)
@@ -87,12 +90,12 @@ class Settings:
     base_url: str = BASE_URL
     gateway: Gateway | None = None
     timeouts: Timeouts = field(default_factory=Timeouts)
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    headers: Mapping[str, SecretStr] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
     allow_insecure: bool = False
 
-    def address(self, request: Request) -> tuple[str, dict[str, str]]:
-        """The URL of a request and the headers that take it there.
+    def address(self, request: Request) -> tuple[str, dict[str, SecretStr]]:
+        """The URL of a request and the headers that take it there, as secrets: a gateway's token is among them.
 
         Raises AuthenticationError when account or token are missing, before anything is sent.
         """
@@ -103,12 +106,12 @@ class Settings:
         check_url(request.gateway.base_url, name="gateway base_url", allow_insecure=self.allow_insecure)
         return request.gateway.target(self.base_url, self.account_id, request.path)
 
-    def token(self) -> str:
+    def token(self) -> SecretStr:
         """The API token for one request. An async source is run to its end in a thread of its own if need be."""
         found = self.api_token() if callable(self.api_token) else self.api_token
         return _usable(_run(found) if inspect.isawaitable(found) else found)
 
-    async def atoken(self) -> str:
+    async def atoken(self) -> SecretStr:
         """The API token for one request, for async callers."""
         found = self.api_token() if callable(self.api_token) else self.api_token
         return _usable(await found if inspect.isawaitable(found) else found)
@@ -171,11 +174,11 @@ def missing_credentials(*, account: bool, token: bool) -> AuthenticationError:
     return AuthenticationError(f"Workers AI needs {' and '.join(wanted)}", hint=hint, retryable=False, maybe_sent=False)
 
 
-def _usable(found: Token | None) -> str:
-    token = reveal(found).strip() if found is not None else ""
+def _usable(found: Token | None) -> SecretStr:
+    token = SecretStr(reveal(found).strip() if found is not None else "")
     if not token:
         raise missing_credentials(account=False, token=True)
-    if not token.isascii() or any(character.isspace() for character in token):
+    if not _TOKEN.fullmatch(token.get_secret_value()):
         raise BadRequestError(
             "api_token holds a space, a line break or a character that no token has",
             hint="Copy it again; the value itself is not shown here",

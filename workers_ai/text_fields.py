@@ -7,8 +7,12 @@ from typing import Any, ClassVar, TypedDict
 
 from pydantic import Field, field_validator
 
+from workers_ai.catalog import lookup
 from workers_ai.connection import CALL_OPTIONS, ConnectionFields
+from workers_ai.fetching import afetch, fetch
+from workers_ai.wire.message import WireMessage
 from workers_ai.wire.options import OPTIONS
+from workers_ai.wire.pictures import addresses, inlined
 
 DEFAULT_MODEL = "@cf/google/gemma-4-26b-a4b-it"
 
@@ -54,6 +58,9 @@ class TextFields(ConnectionFields):
         "max_completion_tokens": "max_tokens",
         "stop_sequences": "stop",
     }
+
+    call_options: ClassVar[frozenset[str]] = frozenset()
+    """What else a call of this class may be given."""
 
     temperature: float | None = Field(default=None, ge=0, le=5)
     """0 to 2, on classic models to 5."""
@@ -102,17 +109,55 @@ class TextFields(ConnectionFields):
     def _text_options(self, changes: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """The options that are set, with those of one call over them; None for one of a call takes it away."""
         told = {name: value for name in _SORTED if (value := getattr(self, name)) is not None}
-        if self.reasoning_effort == NOT_SENT:
-            told.pop("reasoning_effort", None)
-        else:
-            told["reasoning_effort"] = self.reasoning_effort
-        return {**(self.model_kwargs or {}), **told, **(changes or {})}
+        told["reasoning_effort"] = self.reasoning_effort
+        told = {**(self.model_kwargs or {}), **told, **(changes or {})}
+        if told["reasoning_effort"] == NOT_SENT:
+            del told["reasoning_effort"]
+        return told
 
     def _call_options(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """The options of one call under their first spelling. Raises TypeError for one that is unknown."""
         told = {self.aliases.get(name, name): value for name, value in options.items()}
-        self._refuse_unknown(told, known=OPTIONS | CALL_OPTIONS)
+        self._refuse_unknown(told, known=OPTIONS | CALL_OPTIONS | self.call_options)
         return told
+
+
+class ChatToolOptions(TypedDict, total=False):
+    """Every spelling of the tool arguments, for type checkers."""
+
+    tool_choice: Any
+    parallel_tool_calls: bool | None
+    strict: bool | None
+    fetch_images: bool
+
+
+class ChatFields(TextFields):
+    """`TextFields`, and what chat classes ask of tools."""
+
+    call_options: ClassVar[frozenset[str]] = frozenset({"tools", "tool_choice", "parallel_tool_calls"})
+
+    tool_choice: Any = None
+    """For calls with tools: "auto", "none", "any" or "required", a tool's name, or OpenAI's dict."""
+    parallel_tool_calls: bool | None = None
+    """Whether one answer may hold several calls; unset, the model decides."""
+    fetch_images: bool = False
+    """Fetch pictures named by address for models that take only their bytes: at most 10 MiB and 20 s each."""
+    strict: bool | None = None
+    """Ask the model to keep to the tools' schemas to the letter, where it offers that."""
+
+    def _pictures_to_fetch(self, messages: Sequence[WireMessage], model: str) -> list[str]:
+        """Addresses of pictures that `model` does not take as such, where they may be fetched."""
+        return addresses(messages) if self.fetch_images and lookup(model).data_urls_only else []
+
+    def _with_pictures(self, messages: list[WireMessage], model: str) -> list[WireMessage]:
+        """`messages` with the pictures in them that have to be fetched."""
+        wanted = self._pictures_to_fetch(messages, model)
+        return inlined(messages, {url: fetch(url) for url in wanted}) if wanted else messages
+
+    async def _awith_pictures(self, messages: list[WireMessage], model: str) -> list[WireMessage]:
+        """As `_with_pictures`."""
+        wanted = self._pictures_to_fetch(messages, model)
+        return inlined(messages, {url: await afetch(url) for url in wanted}) if wanted else messages
 
 
 _SORTED: tuple[str, ...] = tuple(sorted(OPTIONS))

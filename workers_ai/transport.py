@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -23,13 +23,14 @@ from workers_ai.errors import (
 from workers_ai.exchange import Exchange, Reply, Request, StreamReader
 from workers_ai.failure import failure
 from workers_ai.pool import SHARED, Key, network_key
-from workers_ai.redaction import SECRET_HEADERS, scrub
+from workers_ai.redaction import SECRET_HEADERS, bearer, cleaned, reveal
 from workers_ai.retry import Attempts, RetryPolicy
 from workers_ai.settings import Settings
 from workers_ai.version import user_agent
 
 if TYPE_CHECKING:
     import httpx
+    from pydantic import SecretStr
 
 Answer = TypeVar("Answer")
 Delta = TypeVar("Delta")
@@ -60,28 +61,32 @@ class Transport:
 
     def send(self, exchange: Exchange[Answer, Any]) -> Answer:
         """The answer to `exchange`, after as many attempts as the retry policy grants."""
-        attempts = self.retry.start()
+        return self._send(exchange, self.retry.start())
+
+    def _send(self, exchange: Exchange[Answer, Any], attempts: Attempts) -> Answer:
         while True:
             body: bytes | None = None
             head: Reply | None = None
             try:
                 with self._open(exchange.request, stream=False) as (head, response):
                     body = response.read()
-                return exchange.read(Reply(head.status, head.headers, body))
+                    return exchange.read(Reply(head.status, head.headers, body))
             except Exception as raised:  # noqa: BLE001 - all but the client's own goes on in `_pause`
                 pause = self._pause(attempts, raised, exchange, half=head is not None and body is None)
             time.sleep(pause)
 
     async def asend(self, exchange: Exchange[Answer, Any]) -> Answer:
         """The answer to `exchange`, after as many attempts as the retry policy grants."""
-        attempts = self.retry.start()
+        return await self._asend(exchange, self.retry.start())
+
+    async def _asend(self, exchange: Exchange[Answer, Any], attempts: Attempts) -> Answer:
         while True:
             body: bytes | None = None
             head: Reply | None = None
             try:
                 async with self._aopen(exchange.request, stream=False) as (head, response):
                     body = await response.aread()
-                return exchange.read(Reply(head.status, head.headers, body))
+                    return exchange.read(Reply(head.status, head.headers, body))
             except Exception as raised:  # noqa: BLE001 - all but the client's own goes on in `_pause`
                 pause = self._pause(attempts, raised, exchange, half=head is not None and body is None)
             await asyncio.sleep(pause)
@@ -96,7 +101,7 @@ class Transport:
                 with self._open(exchange.request, stream=True) as (head, response):
                     if head.is_json:
                         reply = Reply(head.status, head.headers, response.read())
-                        answer = _read_whole(exchange, reply) or self.send(_unstreamed(exchange))
+                        answer = _read_whole(exchange, reply) or self._send(_unstreamed(exchange), attempts)
                         started = True
                         yield from _whole(exchange, answer)
                         return
@@ -121,7 +126,7 @@ class Transport:
                 async with self._aopen(exchange.request, stream=True) as (head, response):
                     if head.is_json:
                         reply = Reply(head.status, head.headers, await response.aread())
-                        answer = _read_whole(exchange, reply) or await self.asend(_unstreamed(exchange))
+                        answer = _read_whole(exchange, reply) or await self._asend(_unstreamed(exchange), attempts)
                         started = True
                         for delta in _whole(exchange, answer):
                             yield delta
@@ -141,38 +146,38 @@ class Transport:
     @contextmanager
     def _open(self, request: Request, *, stream: bool) -> Iterator[tuple[Reply, httpx.Response]]:
         """The head of a successful reply, and the response to read its body from. Raises what a refusal means."""
-        url, headers = self.settings.address(request)
-        token = self.settings.token()
+        url, secrets = self.settings.address(request)
+        secrets["authorization"] = bearer(self.settings.token())
         client = self.http_client or SHARED.client(self._network_key())
-        response = client.send(
-            self._build(client, request, url, {**headers, "authorization": f"Bearer {token}"}, stream=stream),
-            stream=True,
-            follow_redirects=False,
-        )
+        built = self._build(client, request, url, secrets, stream=stream)
+        response = client.send(built, stream=True, follow_redirects=False)
         try:
             head = Reply(response.status_code, _shown(response.headers))
             if response.status_code >= 300:
-                raise _refusal(head, _bounded(response.iter_bytes()), token, request)
+                raise diagnose(Reply(head.status, head.headers, _bounded(response.iter_bytes())), model=request.model)
             yield head, response
+        except WorkersAIError as error:
+            raise cleaned(error, self._all_secrets(secrets)) from error.__cause__
         finally:
             response.close()
 
     @asynccontextmanager
     async def _aopen(self, request: Request, *, stream: bool) -> AsyncIterator[tuple[Reply, httpx.Response]]:
         """The head of a successful reply, and the response to read its body from. Raises what a refusal means."""
-        url, headers = self.settings.address(request)
-        token = await self.settings.atoken()
+        url, secrets = self.settings.address(request)
+        secrets["authorization"] = bearer(await self.settings.atoken())
         client = self.http_async_client or await SHARED.aclient(self._network_key())
-        response = await client.send(
-            self._build(client, request, url, {**headers, "authorization": f"Bearer {token}"}, stream=stream),
-            stream=True,
-            follow_redirects=False,
-        )
+        built = self._build(client, request, url, secrets, stream=stream)
+        response = await client.send(built, stream=True, follow_redirects=False)
         try:
             head = Reply(response.status_code, _shown(response.headers))
             if response.status_code >= 300:
-                raise _refusal(head, await _abounded(response.aiter_bytes()), token, request)
+                raise diagnose(
+                    Reply(head.status, head.headers, await _abounded(response.aiter_bytes())), model=request.model
+                )
             yield head, response
+        except WorkersAIError as error:
+            raise cleaned(error, self._all_secrets(secrets)) from error.__cause__
         finally:
             await response.aclose()
 
@@ -181,25 +186,35 @@ class Transport:
         client: httpx.Client | httpx.AsyncClient,
         request: Request,
         url: str,
-        headers: dict[str, str],
+        secrets: Mapping[str, SecretStr],
         *,
         stream: bool,
     ) -> httpx.Request:
-        """The HTTP request. `application/json` exactly: the service looks at it (quirk 63)."""
+        """The HTTP request. `application/json` exactly: the service looks at it (quirk 63).
+
+        Secret headers are put in last and one by one, so that no local variable ever holds their text: tracebacks
+        with locals are written to logs.
+        """
         usual = {
             "content-type": "application/json",
             "accept": "text/event-stream" if stream else "application/json",
             "user-agent": user_agent(),
         }
         own = client is not self.http_client and client is not self.http_async_client
-        return client.build_request(
+        built = client.build_request(
             request.method,
             _url(url) if own else url,
             content=request.body,
-            headers={**usual, **self.settings.headers, **request.headers, **headers},
+            headers={**usual, **request.headers},
             params=self.settings.query or None,
             extensions={} if self.client_timeouts else {"timeout": self.settings.timeouts.extension(stream=stream)},
         )
+        for name, secret in (*self.settings.headers.items(), *secrets.items()):
+            built.headers[name] = reveal(secret)
+        return built
+
+    def _all_secrets(self, headers: Mapping[str, SecretStr]) -> list[SecretStr]:
+        return [*headers.values(), *self.settings.headers.values()]
 
     def _network_key(self) -> Key:
         if self._key is None:
@@ -272,12 +287,6 @@ def _interrupted(error: WorkersAIError, reader: StreamReader[Any] | None) -> Wor
         cut.__cause__ = error.__cause__
         return cut
     return error
-
-
-def _refusal(head: Reply, body: bytes, token: str, request: Request) -> WorkersAIError:
-    # A service that repeats what it was sent must not carry the token into an error's text or a trace.
-    shown = scrub(body.decode("utf-8", "replace"), [token])
-    return diagnose(Reply(head.status, head.headers, shown.encode()), model=request.model)
 
 
 def _shown(headers: httpx.Headers) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 Number = TypeVar("Number", int, float)
@@ -58,6 +58,16 @@ class Usage:
             _sum(self.neurons, other.neurons),
         )
 
+    def or_larger(self, other: Usage) -> Usage:
+        """The one with more tokens; of two that count the same, one that has the details of both."""
+        if other.total_tokens != self.total_tokens:
+            return max(self, other, key=lambda usage: usage.total_tokens)
+        told = {name: getattr(other, name) for name in _DETAILS if getattr(self, name) is None}
+        return replace(self, **told)
+
+
+_DETAILS = ("cached_tokens", "reasoning_tokens", "neurons")
+
 
 class StreamUsage:
     """Merges the usage objects of one stream, whose meaning differs by model (quirk 16).
@@ -87,8 +97,7 @@ class StreamUsage:
             return
         if native and usage.total_tokens > 0:
             self._native = usage
-        if self._largest is None or usage.total_tokens > self._largest.total_tokens:
-            self._largest = usage
+        self._largest = usage if self._largest is None else self._largest.or_larger(usage)
         self._sum = usage if self._sum is None else self._sum + usage
         self._counted_prompt += usage.input_tokens > 0
         self._counted_answer += usage.output_tokens > 0

@@ -408,9 +408,7 @@ def test_no_figure_is_odd(info: ModelInfo):
     numbers = (info.context_window, info.max_input_tokens, info.default_max_tokens, info.dimensions)
     assert all(number is None or number > 0 for number in numbers)
     assert info.max_input_tokens is None or info.max_input_tokens <= (info.context_window or 10**9)
-    assert (
-        info.reasoning_effort_default is None or info.reasoning_effort_default in info.reasoning_effort_levels
-    )
+    assert info.reasoning_effort_default is None or info.reasoning_effort_default in info.reasoning_effort_levels
     assert info.terms_url is None or info.terms_url.startswith("https://")
     assert not (info.takes_content_parts and not info.takes_messages)
 
@@ -421,9 +419,7 @@ def test_no_figure_is_odd(info: ModelInfo):
 def test_importing_the_catalogue_reads_no_data_and_builds_no_class():
     code = "import sys, workers_ai.catalog; print(*(name for name in sys.modules if 'catalog' in name))"
     environment = os.environ | {"PYTHONPATH": str(FOLDER.parent.parent)}
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["workers_ai.catalog"]
 
 

@@ -36,7 +36,9 @@ def build(passages: Sequence[Passage], models: Models) -> Chain:
     )
     retriever = store.as_retriever(search_kwargs={"k": RETRIEVED})
     model = ChatWorkersAI(model=models.chat, **models.connection)
-    return Chain({"context": retriever | _join, "question": RunnablePassthrough()} | _PROMPT | model | StrOutputParser())
+    return Chain(
+        {"context": retriever | _join, "question": RunnablePassthrough()} | _PROMPT | model | StrOutputParser()
+    )
 
 
 class Chain:

@@ -19,15 +19,16 @@ from workers_ai.cli.corpus_files import Passage
 
 def build(passages: Sequence[Passage], models: Models) -> QueryEngine:
     """Embed the passages into an index in memory, and put a query engine before it."""
-    watch = _Watch()
     # Nodes, not documents: the passages are cut already, and a splitter would first look for its tables.
     index = VectorStoreIndex(
         nodes=[TextNode(text=passage.text, metadata={"source": passage.source}) for passage in passages],
         embed_model=WorkersAIEmbedding(model_name=models.embedding, **models.connection),
-        callback_manager=CallbackManager([watch]),
     )
     model = WorkersAI(model=models.chat, **models.connection)
-    return QueryEngine(index.as_query_engine(llm=model, streaming=True, similarity_top_k=RETRIEVED), watch)
+    engine = index.as_query_engine(llm=model, streaming=True, similarity_top_k=RETRIEVED)
+    watch = _Watch()
+    model.callback_manager = CallbackManager([watch])  # after the engine, which sets the one of `Settings`
+    return QueryEngine(engine, watch)
 
 
 class QueryEngine:

@@ -68,7 +68,9 @@ class _Endpoints:
     async def run(self, request: Request) -> Response:
         """The native form with the model in the path: the body is the model's input."""
         self._admit(request)
-        return await self._answer(request, Call("run", request.path_params["model"], await _body_of(request)))
+        return await self._answer(
+            request, Call("run", request.path_params["model"], await _body_of(request), request.headers)
+        )
 
     async def run_in_body(self, request: Request) -> Response:
         """The native form with `{model, input}` in the body."""
@@ -76,13 +78,13 @@ class _Endpoints:
         body = await _body_of(request)
         if not isinstance(body.get("model"), str) or not isinstance(body.get("input"), dict):
             raise errors.bad_input("required properties at '/' are 'model,input'")
-        return await self._answer(request, Call("run", body["model"], body["input"]))
+        return await self._answer(request, Call("run", body["model"], body["input"], request.headers))
 
     async def chat_completions(self, request: Request) -> Response:
         """OpenAI's chat completions."""
         self._admit(request)
         body = await _body_of(request)
-        return await self._answer(request, Call("chat/completions", _model_in(body), body))
+        return await self._answer(request, Call("chat/completions", _model_in(body), body, request.headers))
 
     async def embeddings(self, request: Request) -> Response:
         """OpenAI's embeddings."""
@@ -99,7 +101,7 @@ class _Endpoints:
         """All that the gateway's own host serves, the provider in the path."""
         params = request.path_params
         gateway = self._account.admit_to_gateway(request.headers, params["account_id"], params["gateway_id"])
-        call = _call_behind_gateway(params["target"], await _body_of(request))
+        call = _call_behind_gateway(params["target"], await _body_of(request), request.headers)
         if call is None:
             # A provider nobody knows, e.g. `/ai/run/...`, is answered like a gateway nobody knows (quirk 91).
             raise errors.gateway(400, 2001, "Please configure AI Gateway in the Cloudflare dashboard")
@@ -142,18 +144,18 @@ class _Endpoints:
         return await self._service.answer(call)
 
 
-def _call_behind_gateway(target: str, body: Mapping[str, Any]) -> Call | None:
+def _call_behind_gateway(target: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> Call | None:
     """The call that a path behind the gateway's slug means; None if it leads nowhere (quirk 91)."""
     if target == "workers-ai/v1/chat/completions":
-        return Call("chat/completions", _model_in(body), body)
+        return Call("chat/completions", _model_in(body), body, headers)
     if target == "workers-ai/v1/embeddings":
         return Call("embeddings", _model_in(body), body)
     if target == "compat/chat/completions":
         # Here the provider stands before the model; without it, it is a model of another provider.
-        return Call("chat/completions", _model_in(body).removeprefix("workers-ai/"), body)
+        return Call("chat/completions", _model_in(body).removeprefix("workers-ai/"), body, headers)
     provider, _, model = target.partition("/")
     model = model.removeprefix("run/")
-    return Call("run", model, body) if provider == "workers-ai" and model.startswith("@") else None
+    return Call("run", model, body, headers) if provider == "workers-ai" and model.startswith("@") else None
 
 
 def _model_in(body: Mapping[str, Any]) -> str:

@@ -14,16 +14,27 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class CallPiece:
+    """A piece of a tool call: the first of its `index` opens it, the texts of all joined are its arguments (JSON)."""
+
+    index: int
+    name: str
+    arguments: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Delta:
-    """A piece of the answer, or of the reasoning before it; one of the two is empty."""
+    """A piece of the answer, of the reasoning, of a call, or of a refusal; one of these."""
 
     text: str = ""
     reasoning: str = ""
+    call: CallPiece | None = None
+    refusal: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """The end of an answer: "stop" or "length"; `stopped_by` is the stop text that ended it."""
+    """The end of an answer: "stop", "length" or "tool_calls"; `stopped_by` is the stop text that ended it."""
 
     finish_reason: str
     stopped_by: str | None = None

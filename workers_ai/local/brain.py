@@ -8,11 +8,14 @@ requests are obeyed to the letter because programs are tested with them: "Reply 
 import operator
 import re
 from collections.abc import AsyncIterator, Callable, Sequence
+from itertools import zip_longest
 
-from . import extract, prompts, tokens
-from .backend import Delta, End
+from . import errors, extract, plan, prompts, tokens
+from .backend import CallPiece, Delta, End
+from .call_pieces import TAKING_TURNS
 from .chat_request import ChatRequest
 from .message import Message
+from .plan import Plan
 from .prompts import Reading
 
 UNKNOWN = "I don't know: the context given does not say."
@@ -52,14 +55,30 @@ _FOLLOW_UP = re.compile(
 
 def answer(messages: Sequence[Message]) -> str:
     """The answer to a chat: never empty, the same for the same messages."""
+    return known(messages) or without_context(messages)
+
+
+def known(messages: Sequence[Message]) -> str:
+    """The answer that the chat itself gives; "" if it gives none."""
     last = next((message.text for message in reversed(messages) if message.role == "user"), "")
     # Chat engines first ask for the question in words of its own; ours go back as they came.
     if _REPHRASE.search(last) and (follow_up := _FOLLOW_UP.search(last)) and follow_up["text"]:
         return follow_up["text"]
+    if seen := _seen(messages):
+        return _literal(last) or seen
     reading = prompts.read(messages)
     if reading.context is None or reading.loose:
-        return _literal(reading.question) or _from_conversation(reading) or _without_context(reading.question)
+        return _literal(reading.question) or _from_conversation(reading)
     return _from_context(reading)
+
+
+def _seen(messages: Sequence[Message]) -> str:
+    """What can be said of the images that came with the last question or since; "" if there are none."""
+    at = max((i for i, message in enumerate(messages) if message.role == "user"), default=0)
+    found = [image.describe() for message in messages[at:] for image in message.images]
+    if not found:
+        return ""
+    return f"I see {' and '.join(found)}; what it shows, an emulator without a model cannot tell."
 
 
 def _from_context(reading: Reading) -> str:
@@ -92,8 +111,9 @@ def _literal(question: str) -> str:
     return _GREETING if _HELLO.match(question) else ""
 
 
-def _without_context(question: str) -> str:
-    shown = " ".join(question.split())
+def without_context(messages: Sequence[Message]) -> str:
+    """What is said where nothing is known."""
+    shown = " ".join(prompts.read(messages).question.split())
     return f'{_ECHO}"{shown[:300]}"'
 
 
@@ -107,23 +127,50 @@ class Brain:
     """The backend without a model. Knows no clock and no randomness."""
 
     async def generate(self, request: ChatRequest) -> AsyncIterator[Delta | End]:
-        """The pieces of reasoning and answer, cut at a stop text and at `max_tokens`, then the end."""
-        text, stopped = _until_stop(answer(request.messages), request.stop)
-        pieces = [Delta(text=piece) for piece in tokens.split(text)]
-        if request.thinking:
-            pieces = _thoughts(request) + pieces
+        """The pieces of reasoning, answer and calls, cut at a stop text and at `max_tokens`, then the end."""
+        made = plan.make(request, known, without_context)
+        if made.refusal:
+            yield Delta(refusal=made.refusal)
+            yield End("stop")
+            return
+        text, stopped = _until_stop(made.text, request.stop)
+        parts = [
+            _thoughts(request, made),
+            [Delta(text=piece) for piece in tokens.split(text)],
+            _call_pieces(request, made),
+        ]
+        if "reasoning-last" in request.quirks:
+            parts = [*parts[1:], parts[0]]
+        pieces = [piece for part in parts for piece in part]
+        cut = len(pieces) > request.max_tokens
+        if cut and made.calls and request.choice.forced:
+            raise errors.native(400, 8006, "Tool call could not be completed: max_tokens is too small")
         for piece in pieces[: request.max_tokens]:
             yield piece
-        cut = len(pieces) > request.max_tokens
-        yield End("length" if cut else "stop", stopped_by=stopped if not cut else None)
+        finish = "length" if cut else "tool_calls" if made.calls else "stop"
+        yield End(finish, stopped_by=stopped if finish == "stop" else None)
 
 
-def _thoughts(request: ChatRequest) -> list[Delta]:
-    thoughts = reasoning(prompts.read(request.messages).question)
+def _thoughts(request: ChatRequest, made: Plan) -> list[Delta]:
+    if not request.thinking:
+        return []
+    thoughts = made.thoughts or reasoning(prompts.read(request.messages).question)
     if request.family.thinks != "in text":
         return [Delta(reasoning=piece) for piece in tokens.split(thoughts)]
     # deepseek-r1-distill: all in the text, and the tag that opens it is missing (quirk 30).
     return [Delta(text=piece) for piece in tokens.split(f"{thoughts}\n</think>\n\n")]
+
+
+def _call_pieces(request: ChatRequest, made: Plan) -> list[Delta]:
+    """Each call opened by its name, then its arguments bit by bit; the calls one by one, or by turns if asked for."""
+    calls = []
+    for index, call in enumerate(made.calls):
+        text = call.text[: -(len(call.text) // 2)] if "invalid-arguments" in request.quirks else call.text
+        pieces = [text] if "whole-calls" in request.quirks else ["", *tokens.split(text)]
+        calls.append([Delta(call=CallPiece(index, call.name, piece)) for piece in pieces])
+    if request.quirks & TAKING_TURNS:
+        calls = [[piece for piece in turn if piece is not None] for turn in zip_longest(*calls)]
+    return [piece for call in calls for piece in call]
 
 
 def _until_stop(text: str, stops: Sequence[str]) -> tuple[str, str | None]:

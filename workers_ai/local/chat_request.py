@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import tokens
+from . import response_format, tokens, tools
 from .families import ChatFamily, Price
 from .message import Message
+from .tools import Tool, ToolChoice
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,11 @@ class ChatRequest:
     legacy_prompt: asked by `prompt`, not by `messages`.
     include_usage: `stream_options.include_usage`; counts on `/ai/v1` only.
     padding: frames carry `p`.
+    tools, choice, parallel: the tools offered, which must be called, whether several calls may come at once.
+    prefix: tools and messages as one text, for the prompt cache.
+    schema: what `response_format` demands, `{}` for any JSON object; None for words.
+    quirks: odd behaviour that a header asked for (`quirk_header`).
+    cached_tokens: of the prompt, those that the prompt cache knew.
     options: the sampling options as sent, for a backend that is a model.
     """
 
@@ -34,6 +40,13 @@ class ChatRequest:
     stream: bool = False
     include_usage: bool = False
     padding: bool = True
+    tools: tuple[Tool, ...] = ()
+    choice: ToolChoice = field(default_factory=ToolChoice)
+    parallel: bool = True
+    prefix: str = ""
+    schema: Mapping[str, Any] | None = None
+    quirks: frozenset[str] = frozenset()
+    cached_tokens: int = 0
     options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -49,7 +62,9 @@ _PLENTY = 16_384
 _PASSED_ON = ("temperature", "top_p", "seed", "frequency_penalty", "presence_penalty")
 
 
-def read(model: str, family: ChatFamily, price: Price, body: Mapping[str, Any]) -> ChatRequest:
+def read(
+    model: str, family: ChatFamily, price: Price, body: Mapping[str, Any], quirks: frozenset[str] = frozenset()
+) -> ChatRequest:
     """The request in a body that passed validation."""
     messages = _messages(body)
     limit = body.get("max_completion_tokens") or body.get("max_tokens") or family.default_max_tokens
@@ -68,6 +83,12 @@ def read(model: str, family: ChatFamily, price: Price, body: Mapping[str, Any]) 
         stream=body.get("stream") is True,
         include_usage=stream_options.get("include_usage") is True,
         padding=stream_options.get("include_obfuscation") is not False,
+        tools=tools.read(body.get("tools")),
+        choice=tools.read_choice(body.get("tool_choice")),
+        parallel=body.get("parallel_tool_calls") is not False,
+        prefix="".join([*map(str, body.get("tools") or ()), *(f"{m.role}{m.cost}" for m in messages)]),
+        schema=response_format.schema_in(body.get("response_format")),
+        quirks=quirks,
         options={name: body[name] for name in _PASSED_ON if body.get(name) is not None},
     )
 

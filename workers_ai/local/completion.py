@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import ids
+from .backend import End
 from .chat_request import ChatRequest
 
 Frame = dict[str, Any]
@@ -18,6 +19,16 @@ _NUMBER = re.compile(r"0|[1-9][0-9]{0,14}")
 def wire_text(text: str, *, numbers: bool) -> str | int:
     """Text as the service puts it into JSON: what is all digits becomes a number in some families (quirk 6)."""
     return int(text) if numbers and _NUMBER.fullmatch(text) else text
+
+
+def finish_reason(request: ChatRequest, end: End) -> str:
+    """Why the answer ended; "stop" beside calls if the quirk is asked for (38)."""
+    return "stop" if end.finish_reason == "tool_calls" and "finish-stop" in request.quirks else end.finish_reason
+
+
+def reasoning_key(request: ChatRequest) -> str:
+    """Where reasoning stands in a message or delta (quirk 29)."""
+    return "reasoning" if "reasoning-key" in request.quirks else "reasoning_content"
 
 
 @dataclass(frozen=True, slots=True)

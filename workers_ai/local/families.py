@@ -41,6 +41,13 @@ class ChatFamily:
     thinks: "in text" puts the reasoning before a `</think>` that was never opened (30).
     end_token: the end of the text counts as a completion token of its own.
     no_text: the content of an answer that never got past its reasoning (7).
+    call_ids: how the ids of tool calls look (33).
+    pieces_per_delta: how many pieces of calls one streamed frame holds at most.
+    stringifies: natively, integers and lists among a call's arguments are strings (40).
+    native_finish: a native answer with calls has `finish_reason`, and it is "stop" (38).
+    images: content may hold images; "data" only as `data:` URLs.
+    caches_prompts: a prompt sent again with the same `x-session-affinity` is partly cached (http-api 7.2).
+    json_schema: what `response_format` holds natively: the bare schema, OpenAI's `{name, schema}`, or either (54).
     message_extras: keys of a whole answer's message that say nothing (8, 12).
     limits: ranges of the numeric options; a value outside is refused (52).
     """
@@ -59,6 +66,13 @@ class ChatFamily:
     no_text: Literal[""] | None = ""
     obeys_stop: bool = True
     model_suffix: str = ""
+    call_ids: Literal["vllm", "kimi"] = "vllm"
+    pieces_per_delta: int = 1
+    stringifies: bool = False
+    native_finish: bool = False
+    images: Literal["none", "data", "any"] = "none"
+    caches_prompts: bool = False
+    json_schema: Literal["bare", "wrapped", "both"] = "bare"
     message_extras: Mapping[str, Any] = field(default_factory=dict)
     limits: Mapping[str, Range] = field(default_factory=dict)
 
@@ -129,11 +143,15 @@ _CLASSIC = ChatFamily(
     obeys_stop=False,
     limits=_CLASSIC_LIMITS,
 )
-_LLAMA_33 = replace(_CLASSIC, name="llama-3.3", usage="increments, total, zeros")
+_LLAMA_33 = replace(_CLASSIC, name="llama-3.3", usage="increments, total, zeros", stringifies=True, caches_prompts=True)
+_CLASSIC_VISION = replace(_CLASSIC, name="classic-vision", takes_parts=True, images="any")
 _SCOUT = replace(
     _CLASSIC,
     name="llama-4-scout",
     takes_parts=True,
+    images="data",
+    native_finish=True,
+    caches_prompts=True,
     limits=_CLASSIC_LIMITS
     | {
         "top_p": Range(0, 2),
@@ -157,6 +175,8 @@ _GPT_OSS = ChatFamily(
     thinks="always",
     end_token=False,
     no_text=None,
+    caches_prompts=True,
+    json_schema="wrapped",
     message_extras={
         "refusal": None,
         "annotations": None,
@@ -180,16 +200,21 @@ _MODERN = ChatFamily(
     thinks="when asked",
     end_token=True,
     no_text=None,
+    pieces_per_delta=3,
+    caches_prompts=True,
+    json_schema="wrapped",
     limits=_MODERN_LIMITS,
 )
-_GEMMA_4 = replace(_MODERN, name="gemma-4", model_suffix="-external")
+_GEMMA_4 = replace(_MODERN, name="gemma-4", model_suffix="-external", images="any", json_schema="both")
+_VISION = replace(_MODERN, name="modern-vision", images="any")
 _QWEN_3 = replace(_MODERN, name="qwen3", takes_prompt=True, default_max_tokens=2000)
 _NEMOTRON = replace(_MODERN, name="nemotron", message_extras={"tool_calls": None})
 _GLM_5 = replace(_MODERN, name="glm-5", no_text="")
 _THINKER = replace(_MODERN, name="always-thinking", thinks="always")
 # The one kimi whose native stream is reported empty; its successors are not (quirk 3 names no version, the report
 # is of its time).
-_KIMI_25 = replace(_MODERN, name="kimi-k2.5", native_stream="empty")
+_KIMI = replace(_VISION, name="kimi", call_ids="kimi")
+_KIMI_25 = replace(_KIMI, name="kimi-k2.5", native_stream="empty")
 
 _BGE = EmbeddingFamily("bge", 768, pooling="mean", usage="none")
 _BGE_M3 = EmbeddingFamily("bge-m3", 1024, pooling="cls", usage="meta", scores=True)
@@ -209,19 +234,23 @@ _FAMILIES: tuple[tuple[str, Family], ...] = (
     ("@cf/pfnet/plamo-embedding-*", EmbeddingFamily("plamo", 2048, pooling=None, usage="none")),
     ("@cf/meta/llama-3.3-*", _LLAMA_33),
     ("@cf/meta/llama-4-scout-*", _SCOUT),
+    ("@cf/meta/llama-3.2-11b-vision-*", _CLASSIC_VISION),
+    ("@cf/google/gemma-3-*", _CLASSIC_VISION),
+    ("@cf/mistralai/mistral-small-3.1-*", _CLASSIC_VISION),
     ("@cf/deepseek-ai/deepseek-r1-distill-*", _R1_DISTILL),
     ("@cf/openai/gpt-oss-*", _GPT_OSS),
     ("@cf/google/gemma-4-*", _GEMMA_4),
     ("@cf/moonshotai/kimi-k2.5", _KIMI_25),
-    ("@cf/moonshotai/kimi-k2.7-code", _THINKER),
-    ("@cf/moonshotai/kimi-*", _MODERN),
+    ("@cf/moonshotai/kimi-k2.7-code", replace(_KIMI, thinks="always")),
+    ("@cf/moonshotai/kimi-*", _KIMI),
     ("@cf/zai-org/glm-5.2", _GLM_5),
+    ("@cf/zai-org/glm-5.3-flash", replace(_THINKER, no_text="", images="any")),
     ("@cf/zai-org/glm-5.3*", replace(_THINKER, no_text="")),
     ("@cf/zai-org/glm-*", _MODERN),
     ("@cf/nvidia/nemotron-*", _NEMOTRON),
-    ("@cf/deepseek-ai/deepseek-v4-*", _MODERN),
+    ("@cf/deepseek-ai/deepseek-v4-*", _VISION),
     ("@cf/qwen/qwen3-30b-*", _QWEN_3),
-    ("@cf/qwen/qwen3.*", _MODERN),
+    ("@cf/qwen/qwen3.*", _VISION),
     ("@cf/aisingapore/gemma-sea-lion-v4-*", _QWEN_3),
 )
 

@@ -1,17 +1,19 @@
 """Streamed chat answers: the frames of each family, natively and on `/ai/v1`."""
 
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 
 from . import ids
-from .backend import Delta, End
-from .completion import Frame, Stamp, delta_choice, wire_text
-from .generation import Generation
+from .backend import CallPiece, Delta, End
+from .call_pieces import CallEntries, flat_call
+from .completion import Frame, Stamp, delta_choice, finish_reason, reasoning_key, wire_text
+from .generation import Generation, joined
 from .usage import Usage
 
 Frames = Callable[[Generation, AsyncIterator[Delta | End]], AsyncIterator[Frame]]
 
-# What gpt-oss gives as `stop_reason` at a natural end: the number of its return token.
-_RETURN_TOKEN = 200002
+# What gpt-oss gives as `stop_reason` at a natural end: the number of its return token, or of its call token.
+_RETURN_TOKEN = {"stop": 200002, "tool_calls": 200012}
 # The same of gemma-4 as `matched_stop`.
 _END_OF_TURN = 106
 
@@ -29,10 +31,18 @@ def of(generation: Generation, pieces: AsyncIterator[Delta | End], *, openai: bo
 
 
 async def _classic_native(generation: Generation, pieces: AsyncIterator[Delta | End]) -> AsyncIterator[Frame]:
+    """Calls come whole, all in one frame (quirk 37)."""
     request = generation.request
+    calls: dict[int, CallPiece] = {}
     async for piece in pieces:
         if isinstance(piece, End):
+            if calls:
+                flat = [flat_call(request.family, c.name, c.arguments, request.quirks) for c in calls.values()]
+                for _ in range(2 if "repeated-frame" in request.quirks else 1):
+                    yield {"response": "", "tool_calls": flat}
             yield {"response": "", "usage": generation.usage.full()}
+        elif piece.call is not None:
+            calls[piece.call.index] = joined(calls.get(piece.call.index), piece.call)
         else:
             text = wire_text(piece.text, numbers=request.family.numbers)
             yield {"response": text} | ({"p": ids.old_padding()} if request.padding else {})
@@ -43,34 +53,35 @@ async def _classic_openai(generation: Generation, pieces: AsyncIterator[Delta | 
     request = generation.request
     stamp = Stamp.of(request, openai=True)
     counter = _Increments(generation)
-    async for piece in pieces:
-        if isinstance(piece, Delta):
-            choice = delta_choice({"content": wire_text(piece.text, numbers=request.family.numbers)})
-            # llama-3.3-70b: an increment on each frame as well (seen on a numeric one).
-            increments = request.family.usage == "increments, total, zeros"
-            yield stamp.chunk([choice], **({"usage": counter.step().full()} if increments else {}))
-        else:
-            last = delta_choice({}, finish_reason=piece.finish_reason)
+    # llama-3.3-70b: an increment on each frame as well (seen on a numeric one).
+    increments = request.family.usage == "increments, total, zeros"
+    async for piece in _deltas(generation, pieces):
+        if isinstance(piece, End):
+            last = delta_choice({}, finish_reason=finish_reason(request, piece))
             zeros = Usage(0, 0, request.price)
-            yield stamp.chunk([last], usage=generation.usage.counts())
+            yield stamp.chunk([last], usage=generation.usage.short())
             yield stamp.chunk([last], usage=zeros.with_details())
+            return
+        if "content" in piece:
+            piece["content"] = wire_text(piece["content"], numbers=request.family.numbers)
+        yield stamp.chunk([delta_choice(piece)], **({"usage": counter.step().full()} if increments else {}))
 
 
 async def _gpt_oss_openai(generation: Generation, pieces: AsyncIterator[Delta | End]) -> AsyncIterator[Frame]:
     """The natural last frame has no finish_reason (quirk 17); those after it do, with the same totals twice (16b)."""
-    stamp = Stamp.of(generation.request, openai=True)
+    request = generation.request
+    stamp = Stamp.of(request, openai=True)
     plain = {"logprobs": None, "finish_reason": None}
     yield stamp.chunk([delta_choice({"role": "assistant", "content": ""}, **plain)])
-    yield stamp.chunk([delta_choice({"reasoning_content": ""}, **plain, token_ids=None)])
-    async for piece in pieces:
-        if isinstance(piece, Delta):
-            key, text = ("reasoning_content", piece.reasoning) if piece.reasoning else ("content", piece.text)
-            yield stamp.chunk([delta_choice({key: text}, **plain, token_ids=None)])
+    yield stamp.chunk([delta_choice({reasoning_key(request): ""}, **plain, token_ids=None)])
+    async for piece in _deltas(generation, pieces):
+        if not isinstance(piece, End):
+            yield stamp.chunk([delta_choice(piece, **plain, token_ids=None)])
             continue
-        natural = {"stop_reason": _RETURN_TOKEN} if piece.finish_reason == "stop" else {}
-        yield stamp.chunk([delta_choice({}, **plain, **natural, token_ids=None)])
-        last = delta_choice({}, finish_reason=piece.finish_reason)
-        if generation.request.include_usage:
+        token = _RETURN_TOKEN.get(piece.finish_reason)
+        yield stamp.chunk([delta_choice({}, **plain, **({"stop_reason": token} if token else {}), token_ids=None)])
+        last = delta_choice({}, finish_reason=finish_reason(request, piece))
+        if request.include_usage:
             yield stamp.chunk([last], usage=generation.usage.counts())
             yield stamp.chunk([last], usage=generation.usage.with_details())
         else:
@@ -112,19 +123,42 @@ async def _modern_chunks(
 
     def choice(delta: Frame, *, finish: str | None = None, matched: int | str | None = None) -> Frame:
         return delta_choice(
-            {"reasoning_content": None, **delta}, finish_reason=finish, logprobs=None, matched_stop=matched
+            {reasoning_key(request): None, **delta}, finish_reason=finish, logprobs=None, matched_stop=matched
         )
 
     yield chunk([choice({"role": "assistant", "content": ""})], counter.prompt())
-    async for piece in pieces:
-        if isinstance(piece, Delta):
-            delta: Frame = {"content": piece.text} if piece.text else {"reasoning_content": piece.reasoning}
-            yield chunk([choice(delta)], counter.step())
+    async for piece in _deltas(generation, pieces):
+        if not isinstance(piece, End):
+            yield chunk([choice(piece)], counter.step())
         else:
-            matched = (piece.stopped_by or _END_OF_TURN) if piece.finish_reason == "stop" else None
-            yield chunk([choice({}, finish=piece.finish_reason, matched=matched)], counter.nothing())
+            matched = None if piece.finish_reason == "length" else (piece.stopped_by or _END_OF_TURN)
+            yield chunk([choice({}, finish=finish_reason(request, piece), matched=matched)], counter.nothing())
             # The token that ended the text, counted on a frame without choices (quirk 19).
             yield chunk([], counter.step())
+
+
+async def _deltas(generation: Generation, pieces: AsyncIterator[Delta | End]) -> AsyncIterator[Frame | End]:
+    """The pieces as OpenAI's deltas; pieces of calls gathered, as many to a frame as the family puts there."""
+    request = generation.request
+    calls = CallEntries(request.family, request.quirks)
+    held: list[Frame] = []
+    async for piece in pieces:
+        if isinstance(piece, Delta) and piece.call is not None:
+            ready, held = calls.gathered(held, piece.call)
+            for entries in ready:
+                yield {"tool_calls": entries}
+            continue
+        if isinstance(piece, End):
+            held += calls.close()
+        if held:
+            yield {"tool_calls": held}
+            held = []
+        if isinstance(piece, End):
+            yield piece
+        elif piece.refusal:
+            yield {"refusal": piece.refusal}
+        else:
+            yield {reasoning_key(request): piece.reasoning} if piece.reasoning else {"content": piece.text}
 
 
 class _Increments:
@@ -132,21 +166,27 @@ class _Increments:
 
     def __init__(self, generation: Generation) -> None:
         self._generation = generation
-        self._prompt_sent = False
-        self._completion_sent = 0
+        self._sent = Usage(0, 0, generation.request.price)
 
     def prompt(self) -> Usage:
         """The prompt alone; it is sent once."""
-        self._prompt_sent = True
-        return Usage(self._generation.usage.prompt_tokens, 0, self._generation.request.price)
+        usage = self._generation.usage
+        self._sent = replace(self._sent, prompt_tokens=usage.prompt_tokens, cached_tokens=usage.cached_tokens)
+        return replace(self._sent, reasoning_tokens=None if usage.reasoning_tokens is None else 0)
 
     def step(self) -> Usage:
         """The completion tokens that are new, and the prompt if it was not counted yet."""
-        usage = self._generation.usage
-        prompt = 0 if self._prompt_sent else usage.prompt_tokens
-        completion = usage.completion_tokens - self._completion_sent
-        self._prompt_sent, self._completion_sent = True, usage.completion_tokens
-        return Usage(prompt, completion, usage.price)
+        usage, sent = self._generation.usage, self._sent
+        self._sent = usage
+        return replace(
+            usage,
+            prompt_tokens=usage.prompt_tokens - sent.prompt_tokens,
+            completion_tokens=usage.completion_tokens - sent.completion_tokens,
+            cached_tokens=usage.cached_tokens - sent.cached_tokens,
+            reasoning_tokens=None
+            if usage.reasoning_tokens is None
+            else usage.reasoning_tokens - (sent.reasoning_tokens or 0),
+        )
 
     def nothing(self) -> Usage:
         """Zeros."""

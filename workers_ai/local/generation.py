@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from . import tokens
-from .backend import Backend, Delta, End
+from .backend import Backend, CallPiece, Delta, End
 from .chat_request import ChatRequest
 from .usage import Usage
 
@@ -17,6 +17,8 @@ class Whole:
     text: str
     reasoning: str
     end: End
+    calls: tuple[CallPiece, ...] = ()
+    refusal: str = ""
 
 
 class Generation:
@@ -30,11 +32,19 @@ class Generation:
         self._backend = backend
         self._delay = delay
         self._completion_tokens = 0
+        self._reasoning_tokens = 0
 
     @property
     def usage(self) -> Usage:
         """Prompt tokens, completion tokens so far, and their price."""
-        return Usage(self.request.prompt_tokens, self._completion_tokens, self.request.price)
+        request = self.request
+        return Usage(
+            request.prompt_tokens,
+            self._completion_tokens,
+            request.price,
+            cached_tokens=request.cached_tokens,
+            reasoning_tokens=self._reasoning_tokens if request.thinking else None,
+        )
 
     async def pieces(self) -> AsyncIterator[Delta | End]:
         """Deltas in order, then one `End`. Reasoning nobody is to see is dropped."""
@@ -42,8 +52,9 @@ class Generation:
             if isinstance(piece, Delta):
                 if piece.reasoning and not self.request.thinking:
                     continue
-                self._completion_tokens += tokens.count(piece.text) + tokens.count(piece.reasoning)
-            elif self.request.family.end_token and piece.finish_reason == "stop":
+                self._completion_tokens += _cost(piece)
+                self._reasoning_tokens += tokens.count(piece.reasoning)
+            elif self.request.family.end_token and piece.finish_reason != "length":
                 self._completion_tokens += 1
             if self._delay:
                 await asyncio.sleep(self._delay)
@@ -51,15 +62,32 @@ class Generation:
 
     async def whole(self) -> Whole:
         """All of it at once."""
-        text, reasoning = [], []
+        text, reasoning, refusal = [], [], []
+        calls: dict[int, CallPiece] = {}
         end = End("stop")
         async for piece in self.pieces():
             if isinstance(piece, End):
                 end = piece
-            else:
-                text.append(piece.text)
-                reasoning.append(piece.reasoning)
-        return Whole("".join(text), "".join(reasoning), end)
+                continue
+            text.append(piece.text)
+            reasoning.append(piece.reasoning)
+            refusal.append(piece.refusal)
+            if piece.call is not None:
+                calls[piece.call.index] = joined(calls.get(piece.call.index), piece.call)
+        return Whole("".join(text), "".join(reasoning), end, tuple(calls.values()), "".join(refusal))
+
+
+def joined(call: CallPiece | None, piece: CallPiece) -> CallPiece:
+    """A call grown by its next piece."""
+    before = call.arguments if call is not None else ""
+    return CallPiece(piece.index, piece.name, before + piece.arguments)
+
+
+def _cost(piece: Delta) -> int:
+    """Tokens of a piece; what opens a call costs its name."""
+    call = piece.call
+    in_call = 0 if call is None else tokens.count(call.arguments or call.name)
+    return sum(map(tokens.count, (piece.text, piece.reasoning, piece.refusal))) + in_call
 
 
 async def begun(pieces: AsyncIterator[Delta | End]) -> AsyncIterator[Delta | End]:

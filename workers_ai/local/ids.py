@@ -5,6 +5,7 @@ import secrets
 import string
 import time
 import uuid
+from typing import Literal
 
 _PADDING = string.ascii_lowercase + string.digits
 
@@ -39,6 +40,11 @@ def hex_id() -> str:
 def chat_completion_id() -> str:
     """`chatcmpl-<32 hex>`: the id of a vLLM server (quirk 10)."""
     return f"chatcmpl-{secrets.token_hex(16)}"
+
+
+def tool_call_id(form: Literal["vllm", "kimi"], name: str, index: int) -> str:
+    """`chatcmpl-tool-<32 hex>`; kimi counts its calls by name, anew in each turn, so its ids repeat (quirk 33)."""
+    return f"functions.{name}:{index}" if form == "kimi" else f"chatcmpl-tool-{secrets.token_hex(16)}"
 
 
 def padding() -> str:

@@ -1,14 +1,26 @@
 """What stands behind the routes: a call is answered by its model's family."""
 
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from . import answer, chat_request, embeddings, errors, frames, ranking, validation
+from . import (
+    answer,
+    chat_request,
+    embeddings,
+    errors,
+    frames,
+    prompt_cache,
+    quirk_header,
+    ranking,
+    response_format,
+    validation,
+)
 from .account import Account
 from .backend import Backend
 from .families import ChatFamily, EmbeddingFamily, Family, Price, facts, lookup
 from .generation import Generation, begun
+from .prompt_cache import PromptCache
 from .reply import Reply, in_envelope, of_events, of_json
 
 Endpoint = Literal["run", "chat/completions", "embeddings"]
@@ -21,6 +33,7 @@ class Call:
     endpoint: Endpoint
     model: str
     body: Mapping[str, Any]
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def family(self) -> Family:
@@ -35,6 +48,7 @@ class Service:
         self._account = account
         self._backend = backend
         self._delay = delay
+        self._prompts = PromptCache()
 
     async def answer(self, call: Call) -> Reply:
         """The reply, counted in the account's books; raises `ServiceError` where the model refuses."""
@@ -62,8 +76,13 @@ class Service:
 
     async def _chat(self, call: Call, family: ChatFamily, price: Price) -> Reply:
         openai = call.endpoint != "run"
-        validation.check_chat(call.body, family, openai=openai)
-        request = chat_request.read(call.model, family, price, call.body)
+        quirks = quirk_header.read(call.headers)
+        validation.check_chat(call.body, family, openai=openai, quirks=quirks)
+        request = chat_request.read(call.model, family, price, call.body, quirks)
+        if family.caches_prompts:
+            session = call.headers.get(prompt_cache.HEADER)
+            cached = self._prompts.look_up(session, call.model, request.prefix, prompt_tokens=request.prompt_tokens)
+            request = replace(request, cached_tokens=cached)
         validation.check_window(request, facts(call.model).context_window)
         if request.stream and not openai and family.native_stream == "empty":
             return of_json(in_envelope({}))
@@ -73,6 +92,10 @@ class Service:
             return of_events(frames.of(generation, pieces, openai=openai), lambda: generation.usage)
         whole = await generation.whole()
         usage = generation.usage
+        if answer.breaks_promise(request, whole):
+            if openai:
+                raise response_format.unmet()
+            return of_json(response_format.unmet_body(answer.native(request, whole, usage)), usage=usage)
         if openai:
             return of_json(answer.openai(request, whole, usage), usage=usage)
         return of_json(in_envelope(answer.native(request, whole, usage)), usage=usage)

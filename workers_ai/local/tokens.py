@@ -7,6 +7,7 @@ tokenizers of the Llama family: only so can a piece be a number by itself (quirk
 import re
 from collections.abc import Iterable, Sequence
 
+from .images import TOKENS_PER_IMAGE
 from .message import Message
 
 # A word carries the blank before it; a number of up to three digits and a longer run of blanks stand alone.
@@ -29,7 +30,9 @@ def count(text: str) -> int:
 
 def count_prompt(messages: Sequence[Message], extras: Iterable[str] = ()) -> int:
     """Tokens of a prompt: its messages, the template around them, and other texts put in (tools)."""
-    texts = sum(count(message.text) + _TOKENS_PER_MESSAGE for message in messages)
+    texts = sum(
+        count(message.cost) + _TOKENS_PER_MESSAGE + TOKENS_PER_IMAGE * len(message.images) for message in messages
+    )
     return texts + _TOKENS_PER_PROMPT + sum(map(count, extras))
 
 

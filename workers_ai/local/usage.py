@@ -10,11 +10,17 @@ USD_PER_NEURON = 0.000011
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens in and out of one call, or of one frame, and their price in neurons (a thousand cost 0.011 USD)."""
+    """Tokens in and out of one call, or of one frame, and their price in neurons (a thousand cost 0.011 USD).
+
+    cached_tokens: of the prompt's, those found in the prompt cache; they cost the same here, what they cost there is
+        not known. reasoning_tokens: of the completion's; None where the model does not think.
+    """
 
     prompt_tokens: int
     completion_tokens: int
     price: Price
+    cached_tokens: int = 0
+    reasoning_tokens: int | None = None
 
     @property
     def total_tokens(self) -> int:
@@ -39,9 +45,16 @@ class Usage:
             "total_tokens": self.total_tokens,
         }
 
+    def short(self) -> dict[str, object]:
+        """The counts, with the details only where the prompt cache had a part of the prompt."""
+        return self.with_details() if self.cached_tokens else self.counts()
+
     def with_details(self) -> dict[str, object]:
-        """The counts and the cached part of the prompt: always none, the emulator keeps no prompt cache."""
-        return {**self.counts(), "prompt_tokens_details": {"cached_tokens": 0}}
+        """The counts, the cached part of the prompt, and of a model that thinks the part that is reasoning."""
+        details: dict[str, object] = {"prompt_tokens_details": {"cached_tokens": self.cached_tokens}}
+        if self.reasoning_tokens is not None:
+            details["completion_tokens_details"] = {"reasoning_tokens": self.reasoning_tokens}
+        return {**self.counts(), **details}
 
     def full(self) -> dict[str, object]:
         """Counts, cached part and neurons."""

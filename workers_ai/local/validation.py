@@ -1,9 +1,10 @@
 """What a model refuses: the body checked against its family's schema, refusals worded as the service words them."""
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
-from . import errors
+from . import errors, images, response_format
 from .chat_request import ChatRequest
 from .families import ChatFamily
 
@@ -11,16 +12,21 @@ _ROLES = frozenset({"system", "user", "assistant", "tool", "developer", "functio
 _JSON_TYPES = ((bool, "boolean"), (str, "string"), ((int, float), "number"), (list, "array"), (dict, "object"))
 
 
-def check_chat(body: Mapping[str, Any], family: ChatFamily, *, openai: bool) -> None:
+def check_chat(
+    body: Mapping[str, Any], family: ChatFamily, *, openai: bool, quirks: frozenset[str] = frozenset()
+) -> None:
     """Raise `ServiceError` unless `body` is a chat request of this family. `openai`: it came to `/ai/v1`."""
     if openai or not family.takes_prompt or "messages" in body:
-        mismatches = list(_messages_mismatches(body, family))
+        mismatches = list(_messages_mismatches(body, family, quirks))
     else:
         mismatches = list(_prompt_mismatches(body))
     mismatches += _option_mismatches(body, family)
+    mismatches += response_format.mismatches(body.get("response_format"), family, openai=openai)
     if mismatches:
         _refuse(mismatches, family, openai=openai)
-    _check_tools(body)
+    _check_tools(body, family, quirks)
+    _check_images(body, family)
+    _check_history(body, quirks)
     _check_json_mode(body, family)
 
 
@@ -42,7 +48,7 @@ def _prompt_mismatches(body: Mapping[str, Any]) -> Iterator[str]:
         yield "Length of '/prompt' must be >= 1"
 
 
-def _messages_mismatches(body: Mapping[str, Any], family: ChatFamily) -> Iterator[str]:
+def _messages_mismatches(body: Mapping[str, Any], family: ChatFamily, quirks: frozenset[str]) -> Iterator[str]:
     messages = body.get("messages")
     if messages is None:
         if family.answer == "completion":
@@ -53,13 +59,13 @@ def _messages_mismatches(body: Mapping[str, Any], family: ChatFamily) -> Iterato
     elif not messages:
         yield "Length of '/messages' must be >= 1"
     else:
-        found = [text for at, message in enumerate(messages) for text in _message_mismatches(at, message, family)]
+        found = [text for at, m in enumerate(messages) for text in _message_mismatches(at, m, family, quirks)]
         if found and not family.takes_parts:
             found = [_required("/", "prompt"), *found, *_echo_of_other_branch(messages)]
         yield from found
 
 
-def _message_mismatches(at: int, message: Any, family: ChatFamily) -> Iterator[str]:
+def _message_mismatches(at: int, message: Any, family: ChatFamily, quirks: frozenset[str]) -> Iterator[str]:
     path = f"/messages/{at}"
     if not isinstance(message, dict):
         yield _mismatch(path, message, "object")
@@ -70,6 +76,22 @@ def _message_mismatches(at: int, message: Any, family: ChatFamily) -> Iterator[s
     if message["role"] not in _ROLES:
         yield f"Value mismatch of '{path}/role', must be one of {', '.join(sorted(_ROLES))}"
     yield from _content_mismatches(f"{path}/content", message, family)
+    if family.answer == "completion" and "object-history" not in quirks:
+        yield from _call_mismatches(path, message)
+
+
+def _call_mismatches(path: str, message: Mapping[str, Any]) -> Iterator[str]:
+    """A tool's message says which call it answers; the arguments of earlier calls are text (quirk 46)."""
+    if message["role"] == "tool" and not isinstance(message.get("tool_call_id"), str):
+        yield _required(path, "tool_call_id")
+    calls = message.get("tool_calls")
+    for at, call in enumerate(calls if isinstance(calls, list) else ()):
+        place = f"{path}/tool_calls/{at}"
+        function = call.get("function") if isinstance(call, dict) else None
+        if not isinstance(function, dict) or not isinstance(call.get("id"), str):
+            yield _required(place, "id,type,function")
+        elif not isinstance(function.get("arguments"), str):
+            yield _mismatch(f"{place}/function/arguments", function.get("arguments"), "string")
 
 
 def _content_mismatches(path: str, message: Mapping[str, Any], family: ChatFamily) -> Iterator[str]:
@@ -117,17 +139,57 @@ def _option_mismatches(body: Mapping[str, Any], family: ChatFamily) -> Iterator[
             yield _mismatch(f"/{name}", body[name], "object" if kind is dict else "array")
 
 
-def _check_tools(body: Mapping[str, Any]) -> None:
-    """The two slips that bring 8001 and no explanation (quirks 41, 43)."""
+def _check_tools(body: Mapping[str, Any], family: ChatFamily, quirks: frozenset[str]) -> None:
+    """The two slips that bring 8001 and no explanation (quirks 41, 43), and what only a quirk brings."""
     tools = [tool for tool in body.get("tools") or () if isinstance(tool, dict)]
     functions = [tool.get("function", tool) for tool in tools]
     described = all(isinstance(f, dict) and isinstance(f.get("description", ""), str) for f in functions)
     if body.get("tool_choice") == "any" or len(tools) < len(body.get("tools") or ()) or not described:
         raise errors.native(400, 8001, "Invalid input")
+    if tools and "no-tool-parser" in quirks:
+        reason = '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set'
+        raise errors.upstream_refusal(reason)
+    if "strict-tools" in quirks and family.answer == "response":
+        found = [text for at, tool in enumerate(functions) for text in _tool_mismatches(f"/tools/{at}", tool)]
+        if found:
+            raise errors.bad_input(f"Error: oneOf at '/' not met, 0 matches: {', '.join(found)}")
+
+
+def _tool_mismatches(path: str, tool: Mapping[str, Any]) -> Iterator[str]:
+    """What the older schema, taken at its word, says against a tool (http-api 2.1)."""
+    if missing := [key for key in ("name", "description", "parameters") if key not in tool]:
+        yield _required(path, ",".join(missing))
+    parameters = tool.get("parameters") or {}
+    if missing := [key for key in ("type", "properties") if key not in parameters]:
+        yield _required(f"{path}/parameters", ",".join(missing))
+    for name, facts in (parameters.get("properties") or {}).items():
+        if missing := [key for key in ("type", "description") if key not in facts]:
+            yield _required(f"{path}/parameters/properties/{name}", ",".join(missing))
+
+
+def _check_images(body: Mapping[str, Any], family: ChatFamily) -> None:
+    """Models without eyes, and the one that takes no addresses. Their wordings are vLLM's, not recorded here."""
+    for message in body.get("messages") or ():
+        for url in images.urls_in(message.get("content")):
+            if family.images == "none":
+                raise errors.upstream_refusal(f"{family.name} is not a multimodal model")
+            if family.images == "data" and not url.startswith("data:"):
+                raise errors.upstream_refusal("Only data: URLs are supported for images")
+
+
+def _check_history(body: Mapping[str, Any], quirks: frozenset[str]) -> None:
+    if "object-history" not in quirks:
+        return
+    for message in body.get("messages") or ():
+        for call in message.get("tool_calls") or ():
+            if isinstance((call.get("function") or call).get("arguments"), str):
+                text = "Assistant tool call function.arguments must be a JSON object."
+                detail = {"object": "error", "message": text, "type": "BadRequest", "param": None, "code": 400}
+                raise errors.native(400, 400, f"AiError: AiError: {json.dumps(detail)}")
 
 
 def _check_json_mode(body: Mapping[str, Any], family: ChatFamily) -> None:
-    wanted = body.get("response_format")
+    wanted = response_format.asks_json(body.get("response_format"))
     if wanted and family.answer == "response" and body.get("stream") is True:
         raise errors.native(400, 5023, "JSON Schema is not supported with stream")
 

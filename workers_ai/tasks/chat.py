@@ -1,23 +1,24 @@
-"""A chat: messages in, text out, whole or streamed."""
+"""A chat: messages in, text and tool calls out, whole or streamed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
-from workers_ai.answers import ChatAnswer, ChatDelta
 from workers_ai.call import Call
 from workers_ai.errors import BadRequestError
-from workers_ai.exchange import Exchange, Reply, Request
-from workers_ai.wire.answer import read_chat
+from workers_ai.exchange import Request
+from workers_ai.tasks.text_exchange import TextExchange, TextReading, fit, reading_of
 from workers_ai.wire.form import FORMS
-from workers_ai.wire.frame import stream_reader
 from workers_ai.wire.message import WireMessage, text_of_parts
-from workers_ai.wire.options import given
-from workers_ai.wire.stop import cut_answer, stopping
+from workers_ai.wire.pictures import addresses
+from workers_ai.wire.reading import Reading
+from workers_ai.wire.tools import WireTool, forced_names, tool_choice, wire_tool
 
-ChatExchange = Exchange[ChatAnswer, ChatDelta]
+ChatExchange = TextExchange
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,105 +27,102 @@ class ChatRequest:
 
     options: by the names of `wire.options.OPTIONS`; None is not sent.
     stream_usage: whether a stream should tell its tokens.
+    tools: in OpenAI's form. tool_choice: "auto", "none", "any", "required", True, a name, or a dict.
+    parallel_tool_calls: None leaves it to the model.
     """
 
     call: Call
     messages: Sequence[WireMessage]
     options: Mapping[str, Any] = field(default_factory=dict)
     stream_usage: bool = True
+    tools: Sequence[WireTool] = ()
+    tool_choice: object = None
+    parallel_tool_calls: bool | None = None
 
 
 def exchange(request: ChatRequest, *, stream: bool = False) -> ChatExchange:
     """The exchange of a chat.
 
-    Raises BadRequestError, before anything is sent, for no message, for content the model does not take, and for
-    an `n` that it would ignore.
+    Raises BadRequestError, before anything is sent, for no message, for content or tools that the model does not
+    take, for a choice of a tool that is not there, and for an `n` that the model would ignore.
     """
     call = request.call
     if not request.messages:
         raise BadRequestError("messages: there is none", model=call.model, maybe_sent=False)
-    options, stops = fitting(call, request.options, stream=stream)
+    fitted = fit(call, request.options, stream=stream)
+    options, reading = _with_tools(request, fitted.options)
+    messages = [_content(message, call) for message in request.messages]
     encode = FORMS[call.form].encode_chat
-    messages = _contents(request)
 
     def asked(*, stream: bool) -> Request:
         path, body = encode(call, messages, options, stream=stream, usage=request.stream_usage)
         return call.request(path, body)
 
-    return text_exchange(
-        asked(stream=stream), call.model, stops=stops, unstreamed=lambda: asked(stream=False), stream=stream
-    )
+    return TextReading(reading, fitted.stops).exchange(asked, stream=stream, whole=fitted.whole)
 
 
-def text_exchange(
-    request: Request, model: str, *, stops: Sequence[str], unstreamed: Callable[[], Request], stream: bool
-) -> ChatExchange:
-    """The exchange for a request that text answers. unstreamed: makes the same request without the stream.
-
-    stops: where the answer is cut here, because the model's input has no `stop`.
-    """
-
-    def read(reply: Reply) -> ChatAnswer:
-        answer = read_chat(reply, model=model)
-        return cut_answer(answer, stops) if stops else answer
-
-    if not stream:
-        return Exchange(request, read)
-    reader = stream_reader(model)
-    return Exchange(
-        request,
-        read,
-        reader=stopping(reader, stops) if stops else reader,
-        whole=as_deltas,
-        unstreamed=Exchange(unstreamed(), read),
-    )
+def _with_tools(request: ChatRequest, options: dict[str, Any]) -> tuple[dict[str, Any], Reading]:
+    """The options with tools and their choice, and how the answer is to be read."""
+    call = request.call
+    if not request.tools:
+        return options, reading_of(call, options)
+    _check_takes_tools(call)
+    tools = [wire_tool(tool) for tool in request.tools]
+    choice = tool_choice(request.tool_choice, tools)
+    told = {"tools": tools, "tool_choice": choice, "parallel_tool_calls": request.parallel_tool_calls}
+    options = {**options, **{name: value for name, value in told.items() if value is not None}}
+    return options, reading_of(call, options, tools=tools, forced=forced_names(choice, tools))
 
 
-def as_deltas(answer: ChatAnswer) -> Iterator[ChatDelta]:
-    """The deltas of an answer that came whole although a stream was asked for."""
-    choice = answer.choices[0]
-    if choice.text or choice.reasoning:
-        yield ChatDelta(choice.text, choice.reasoning, choice.logprobs)
-    yield ChatDelta(facts=answer.facts)
+def _check_takes_tools(call: Call) -> None:
+    """Refuses tools that the model is known not to take; where the listing merely does not say, warns once."""
+    info = call.info
+    if info.function_calling is False and not info.tools_in_schema:
+        raise BadRequestError(
+            f"{call.model} does not take tools",
+            model=call.model,
+            hint="Choose another: workers_ai.catalog.models(where=lambda m: m.function_calling)",
+            maybe_sent=False,
+        )
+    if info.known and info.function_calling is None:
+        _warn_of_tools(call.model)
 
 
-def fitting(call: Call, options: Mapping[str, Any], *, stream: bool) -> tuple[dict[str, Any], list[str]]:
-    """The options to send, and the stop sequences to cut at here because the model does not know them."""
-    sent, info = given(options), call.info
-    stops = sent.get("stop") or []
-    stops = [stops] if isinstance(stops, str) else list(stops)
-    if "stop" in sent:
-        sent["stop"] = stops
-        if not stops or not all(stops):
-            del sent["stop"]  # an empty list, or an empty sequence: nothing to stop at
-            stops = [stop for stop in stops if stop]
-    if (sent.get("n") or 1) > 1 and (stream or (info.known and not info.takes_n)):
-        reason = "a stream has one answer" if stream else f"{call.model} gives one answer"
-        raise BadRequestError(f"n={sent['n']}: {reason}", model=call.model, maybe_sent=False)
-    if not stops or info.takes_stop:
-        return sent, []
-    if info.takes("stop") is False:
-        sent.pop("stop", None)
-    return sent, stops
-
-
-def _contents(request: ChatRequest) -> list[WireMessage]:
-    """Messages with text-only content as plain strings: classic models refuse lists (quirk 51)."""
-    return [_content(message, request.call) for message in request.messages]
+@lru_cache(maxsize=1024)
+def _warn_of_tools(model: str) -> None:
+    warnings.warn(f"the listing does not say that {model} calls tools; they are sent all the same", stacklevel=2)
 
 
 def _content(message: WireMessage, call: Call) -> WireMessage:
+    """A message with text-only content as a plain string: classic models refuse lists (quirk 51).
+
+    Pictures are refused where the model is known not to see; where the listing does not say, one warning is given.
+    """
     content = message["content"]
     if isinstance(content, str):
         return message
     try:
         return {**message, "content": text_of_parts(content)}
     except ValueError as other:
-        if call.info.takes_content_parts:
-            return message
-        raise BadRequestError(
-            f"{call.model} takes text only, not {other}",
-            model=call.model,
-            hint="Choose a model with vision: workers_ai.catalog.models(where=lambda m: m.vision)",
-            maybe_sent=False,
-        ) from None
+        if call.info.vision is False:
+            raise BadRequestError(
+                f"{call.model} takes text only, not {other}",
+                model=call.model,
+                hint="Choose a model that sees: workers_ai.catalog.models(where=lambda m: m.vision)",
+                maybe_sent=False,
+            ) from None
+        if call.info.known and call.info.vision is None:
+            _warn_of_pictures(call.model)
+        if call.info.data_urls_only and addresses([message]):
+            raise BadRequestError(
+                f"{call.model} takes pictures as data: URLs only, no addresses",
+                model=call.model,
+                hint="Send the picture's bytes, or let it be fetched: fetch_images=True",
+                maybe_sent=False,
+            ) from None
+        return message
+
+
+@lru_cache(maxsize=1024)
+def _warn_of_pictures(model: str) -> None:
+    warnings.warn(f"the listing does not say that {model} takes pictures; they are sent all the same", stacklevel=2)

@@ -9,7 +9,7 @@ from typing import Any
 from workers_ai.call import Call
 from workers_ai.errors import BadRequestError
 from workers_ai.exchange import Request
-from workers_ai.tasks.chat import ChatExchange, fitting, text_exchange
+from workers_ai.tasks.text_exchange import TextExchange, TextReading, fit, reading_of
 from workers_ai.wire.form import FORMS
 
 
@@ -23,18 +23,17 @@ class CompletionRequest:
     stream_usage: bool = True
 
 
-def exchange(request: CompletionRequest, *, stream: bool = False) -> ChatExchange:
+def exchange(request: CompletionRequest, *, stream: bool = False) -> TextExchange:
     """The exchange of a completion. Raises BadRequestError, before anything is sent, for an empty prompt."""
     call = request.call
     if not request.prompt:
         raise BadRequestError("prompt: it is empty", model=call.model, maybe_sent=False)
-    options, stops = fitting(call, request.options, stream=stream)
+    fitted = fit(call, request.options, stream=stream)
     encode = FORMS[call.form].encode_prompt
 
     def asked(*, stream: bool) -> Request:
-        path, body = encode(call, request.prompt, options, stream=stream, usage=request.stream_usage)
+        path, body = encode(call, request.prompt, fitted.options, stream=stream, usage=request.stream_usage)
         return call.request(path, body)
 
-    return text_exchange(
-        asked(stream=stream), call.model, stops=stops, unstreamed=lambda: asked(stream=False), stream=stream
-    )
+    reading = reading_of(call, fitted.options)
+    return TextReading(reading, fitted.stops).exchange(asked, stream=stream, whole=fitted.whole)

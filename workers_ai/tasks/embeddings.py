@@ -40,7 +40,10 @@ def exchange(request: EmbeddingRequest) -> Exchange[Vectors, Never]:
     empty (the service refuses it without saying which) and for a pooling that the model does not offer.
     """
     call, texts = request.call, request.texts
-    _check(request)
+    if not 1 <= len(texts) <= call.info.max_texts:
+        message = f"texts: 1 to {call.info.max_texts} in one request, not {len(texts)}"
+        raise BadRequestError(message, model=call.model, maybe_sent=False)
+    check(request)
     form = FORMS[call.form]
     encode = form.encode_queries if request.queries else form.encode_texts
     path, body = encode(call, texts, _options(request))
@@ -60,12 +63,10 @@ def _options(request: EmbeddingRequest) -> dict[str, Any]:
     return {name: value for name, value in told.items() if value is not None}
 
 
-def _check(request: EmbeddingRequest) -> None:
-    call, texts, limit = request.call, request.texts, request.call.info.max_texts
-    problem = None
-    if not 1 <= len(texts) <= limit:
-        problem = f"texts: 1 to {limit} in one request, not {len(texts)}"
-    elif (empty := next((i for i, text in enumerate(texts) if not text), None)) is not None:
+def check(request: EmbeddingRequest) -> None:
+    """Raises BadRequestError for an empty text, by its position, and for a pooling that the model does not offer."""
+    call, problem = request.call, None
+    if (empty := next((place for place, text in enumerate(request.texts) if not text), None)) is not None:
         problem = f"texts[{empty}] is empty"
     elif request.pooling not in (None, "mean", "cls"):
         problem = f"pooling={request.pooling!r}: 'mean' or 'cls'"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from workers_ai.answers import ChatAnswer, Choice, Vectors
@@ -10,28 +11,32 @@ from workers_ai.diagnosis import diagnose, is_refusal
 from workers_ai.errors import InvalidResponseError
 from workers_ai.exchange import Reply
 from workers_ai.usage import Usage
+from workers_ai.wire.cut_off import inferred_finish_reason, tell_if_cut
+from workers_ai.wire.reading import Reading
 from workers_ai.wire.reply_facts import facts_of, header_neurons
 from workers_ai.wire.text import as_text
+from workers_ai.wire.think import split
+from workers_ai.wire.tool_calls import leaked_call, read_calls
 
 
-def chat_reader(model: str) -> Callable[[Reply], ChatAnswer]:
-    """How the reply to a chat or a prompt with `model` is read."""
-    return lambda reply: read_chat(reply, model=model)
-
-
-def read_chat(reply: Reply, *, model: str) -> ChatAnswer:
+def read_chat(reply: Reply, reading: Reading) -> ChatAnswer:
     """The answer in a reply, in either form.
 
     Raises the error that a refusal with status 200 means, InvalidResponseError for an empty or unreadable result.
     """
+    model = reading.model
     result = _result(reply, model=model)
     if not isinstance(result, Mapping) or not result:
         raise _unreadable("The service answered with an empty result", reply, model)
-    choices = _choices(result)
+    choices = _choices(result, reading)
     if not choices:
         raise _unreadable(f"No text in the answer; its keys are {', '.join(map(str, result))}", reply, model)
     usage = Usage.read(result.get("usage"), neurons=header_neurons(reply))
-    facts = facts_of(reply, model=model, body=result, usage=usage, finish_reason=choices[0].finish_reason)
+    if choices[0].finish_reason is None:
+        choices[0] = replace(choices[0], finish_reason=inferred_finish_reason(usage, reading))
+    first = choices[0]
+    tell_if_cut(first.finish_reason, text=first.text, reading=reading)
+    facts = facts_of(reply, model=model, body=result, usage=usage, finish_reason=first.finish_reason)
     return ChatAnswer(choices, facts, result)
 
 
@@ -66,29 +71,42 @@ def _result(reply: Reply, *, model: str) -> object:
     return document
 
 
-def _choices(result: Mapping[str, Any]) -> list[Choice]:
+def _choices(result: Mapping[str, Any], reading: Reading) -> list[Choice]:
     """The choices of either form. `choices` goes before `response`: an answer may hold both."""
     if listed := result.get("choices"):
-        return [_choice(choice) for choice in listed]
+        return [_choice(choice, reading) for choice in listed]
     for key in ("response", "response_text"):  # the second was reported of one model only (quirk 11)
         if key in result:
-            held = result[key]
-            return [
-                Choice(as_text(held), parsed=held if isinstance(held, (dict, list)) else None, finish_reason="stop")
-            ]
+            message = {"content": result[key], "tool_calls": result.get("tool_calls")}
+            return [_choice({"message": message}, reading)]
     return []
 
 
-def _choice(choice: Mapping[str, Any]) -> Choice:
+def _choice(choice: Mapping[str, Any], reading: Reading) -> Choice:
     message = choice.get("message") or {}
     held = message["content"] if "content" in message else choice.get("text")  # `text`: a completion
+    text, reasoning = as_text(held), reasoning_of(message)
+    if reading.thinks_in_text and not reasoning:
+        reasoning, text = split(text)
+    calls = read_calls(message.get("tool_calls"), reading.tools)
+    if not calls and (leaked := leaked_call(text, reading.forced, reading.tools)) is not None:
+        calls, text = [leaked], ""
     return Choice(
-        text=as_text(held),
-        reasoning=reasoning_of(message),
-        finish_reason=choice.get("finish_reason"),
+        text=text,
+        reasoning=reasoning,
+        finish_reason=finish_reason(choice.get("finish_reason"), calls=bool(calls)),
         logprobs=choice.get("logprobs"),
         parsed=held if isinstance(held, dict) else None,
+        tool_calls=calls,
+        refusal=as_text(message.get("refusal")) or None,
     )
+
+
+def finish_reason(told: object, *, calls: bool) -> str | None:
+    """Why an answer ended. One with calls ends with "tool_calls", whatever the model says (quirk 38)."""
+    if calls and told in (None, "", "stop"):
+        return "tool_calls"
+    return told if isinstance(told, str) and told else None
 
 
 def reasoning_of(message: Mapping[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic_core import from_json
@@ -13,16 +13,20 @@ from workers_ai.errors import InvalidResponseError, StreamInterruptedError
 from workers_ai.exchange import Reply
 from workers_ai.sse import DONE, Event, EventDecoder
 from workers_ai.usage import StreamUsage
-from workers_ai.wire.answer import reasoning_of
+from workers_ai.wire.answer import finish_reason, reasoning_of
+from workers_ai.wire.cut_off import inferred_finish_reason, tell_if_cut
+from workers_ai.wire.reading import Reading
 from workers_ai.wire.reply_facts import facts_of
 from workers_ai.wire.text import as_text
+from workers_ai.wire.think import ThinkSplitter
+from workers_ai.wire.tool_calls import CallAssembler, CallPiece, leaked_call
 
-_TEXT_EVENTS = frozenset({"", "message"})
+_TEXT_EVENTS = frozenset({"", "message", "error"})
 
 
-def stream_reader(model: str) -> Callable[[Reply], ChatStreamReader]:
-    """How the stream of a chat or a prompt with `model` is read."""
-    return lambda head: ChatStreamReader(head, model=model)
+def stream_reader(reading: Reading) -> Callable[[Reply], ChatStreamReader]:
+    """How a stream is read."""
+    return lambda head: ChatStreamReader(head, reading)
 
 
 class ChatStreamReader:
@@ -30,22 +34,32 @@ class ChatStreamReader:
 
     __slots__ = (
         "_body",
+        "_calls",
         "_done",
         "_events",
         "_finish_reason",
         "_head",
+        "_leak",
         "_model",
         "_pieces",
+        "_reading",
+        "_refusal",
+        "_thinking",
         "_understood",
         "_usage",
     )
 
-    def __init__(self, head: Reply, *, model: str) -> None:
+    def __init__(self, head: Reply, reading: Reading) -> None:
         self._head = head
-        self._model = model
+        self._reading = reading
+        self._model = reading.model
         self._events = EventDecoder()
         self._usage = StreamUsage()
+        self._calls = CallAssembler(reading.tools)
+        self._thinking = ThinkSplitter() if reading.thinks_in_text else None
+        self._leak: str | None = "" if reading.forced else None  # text that may turn out to be a call
         self._pieces: list[str] = []
+        self._refusal = ""
         self._body: dict[str, Any] = {}  # the answer's own id, model and time, from the first frame that tells them
         self._finish_reason: str | None = None
         self._done = False
@@ -57,14 +71,29 @@ class ChatStreamReader:
         return "".join(self._pieces)
 
     def feed(self, data: bytes) -> Iterator[ChatDelta]:
-        """Deltas with text or reasoning, as frames complete. Raises the error an error frame carries."""
+        """Deltas with text, reasoning or calls, as frames complete. Raises the error an error frame carries."""
         for event in self._events.feed(data):
             yield from self._take(event)
 
     def close(self) -> Iterator[ChatDelta]:
-        """The last delta. Raises StreamInterruptedError when neither `[DONE]` nor a finish reason was seen."""
+        """What was held back, and the last delta.
+
+        Raises StreamInterruptedError when neither `[DONE]` nor a finish reason was seen.
+        """
         for event in self._events.close():
             yield from self._take(event)
+        self._check_whole()
+        yield from self._held_back()
+        usage = self._usage.total()
+        reason = finish_reason(self._finish_reason, calls=self._calls.any)
+        reason = reason or inferred_finish_reason(usage, self._reading)
+        tell_if_cut(reason, text=self.partial, reading=self._reading)
+        yield ChatDelta(
+            refusal=self._refusal or None,  # whole, at the end: half a refusal would pass for one
+            facts=facts_of(self._head, model=self._model, body=self._body, usage=usage, finish_reason=reason),
+        )
+
+    def _check_whole(self) -> None:
         if not self._done and self._finish_reason is None:
             raise StreamInterruptedError(
                 "The stream ended before the answer was finished",
@@ -77,18 +106,29 @@ class ChatStreamReader:
             raise InvalidResponseError(
                 "The stream held no frame with text", model=self._model, request_id=self._head.request_id
             )
-        yield ChatDelta(
-            facts=facts_of(
-                self._head,
-                model=self._model,
-                body=self._body,
-                usage=self._usage.total(),
-                finish_reason=self._finish_reason or "stop",  # old native streams tell none (quirk 22)
-            )
-        )
+
+    def _held_back(self) -> Iterator[ChatDelta]:
+        """Text that could have been something else until the end: thinking without its end, a call that leaked."""
+        text = ""
+        if self._thinking is not None:
+            reasoning, text = self._thinking.close()
+            if self._finish_reason == "length":
+                text = ""  # cut off while thinking: what came is no answer
+            if reasoning:
+                yield ChatDelta(reasoning=reasoning)
+        if self._leak is not None:
+            text = self._leak + text
+            leaked = None if self._calls.any else leaked_call(text, self._reading.forced, self._reading.tools)
+            if leaked is not None:
+                function = {"name": leaked.name, "arguments": leaked.arguments}
+                yield ChatDelta(calls=self._calls.add([{"id": leaked.id, "function": function}]))
+                return
+        if text:
+            self._pieces.append(text)
+            yield ChatDelta(text)
 
     def _take(self, event: Event) -> Iterator[ChatDelta]:
-        if event.name not in _TEXT_EVENTS and event.name != "error":
+        if event.name not in _TEXT_EVENTS:
             return  # AI Search names what is no text (quirk 28)
         for frame in self._frames(event.data):
             if (delta := self._delta(frame)) is not None:
@@ -115,13 +155,12 @@ class ChatStreamReader:
     def _delta(self, frame: Mapping[str, Any]) -> ChatDelta | None:
         if is_refusal(frame):
             raise diagnose(self._head, model=self._model, partial=self.partial, frame=frame)
-        choices = frame.get("choices")
         if "usage" in frame:
             self._understood = True
             self._usage.add(frame["usage"], native="choices" not in frame)
         if not self._body and "id" in frame:
             self._body = {key: frame.get(key) for key in ("id", "model", "created")}
-        if choices:
+        if choices := frame.get("choices"):
             return self._choice_delta(choices[0], frame)
         return self._native_delta(frame)
 
@@ -134,16 +173,34 @@ class ChatStreamReader:
         # One frame can hold the same text in both forms (quirk 15): `choices` wins where it has any.
         if not text and "response" in frame:
             text = as_text(frame["response"])
-        reasoning = reasoning_of(delta)
-        return self._made(text, reasoning, choice.get("logprobs"))
+        if refusal := delta.get("refusal"):
+            self._refusal += as_text(refusal)
+        calls = delta.get("tool_calls")
+        return self._made(text, reasoning_of(delta), choice.get("logprobs"), calls or frame.get("tool_calls"))
 
     def _native_delta(self, frame: Mapping[str, Any]) -> ChatDelta | None:
-        if "response" not in frame:
-            return None  # padding, or calls without text (quirks 20, 21)
+        if "response" not in frame and "tool_calls" not in frame:
+            return None  # padding (quirks 20, 21)
         self._understood = True
-        return self._made(as_text(frame["response"]), "", None)
+        return self._made(as_text(frame.get("response")), "", None, frame.get("tool_calls"))
 
-    def _made(self, text: str, reasoning: str, logprobs: Any) -> ChatDelta | None:
+    def _made(self, text: str, reasoning: str, logprobs: Any, calls: object) -> ChatDelta | None:
+        pieces: Sequence[CallPiece] = self._calls.add(calls) if calls else ()
+        if text and self._thinking is not None:
+            thought, text = self._thinking.feed(text)
+            reasoning += thought
+        if text and self._leak is not None:
+            text = self._passed(text)
         if text:
             self._pieces.append(text)
-        return ChatDelta(text, reasoning, logprobs) if text or reasoning or logprobs else None
+        if text or reasoning or logprobs or pieces:
+            return ChatDelta(text, reasoning, logprobs, calls=pieces)
+        return None
+
+    def _passed(self, text: str) -> str:
+        """`text`, unless a forced call may be leaking as JSON: then it is held until the end shows which."""
+        self._leak = (self._leak or "") + text
+        if self._leak.lstrip()[:1] in ("", "{"):
+            return ""
+        text, self._leak = self._leak, None
+        return text

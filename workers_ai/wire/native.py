@@ -21,8 +21,9 @@ def encode_chat(
 def encode_prompt(
     call: Call, prompt: str, options: Mapping[str, Any], *, stream: bool, usage: bool
 ) -> tuple[str, dict[str, Any]]:
-    """Path and body of a plain prompt: in the prompt form where the model has it, else as one user message."""
-    if not call.info.takes_prompt and not options.get("raw"):
+    """Path and body of a plain prompt: as one user message for models that chat, unless it is to go in raw."""
+    info = call.info
+    if (info.api == "openai" or not info.takes_prompt) and info.takes_messages and not options.get("raw"):
         return encode_chat(call, [{"role": "user", "content": prompt}], options, stream=stream, usage=usage)
     return call.run_path, _streamed({"prompt": prompt, **options}, stream=stream)
 

@@ -54,7 +54,7 @@ class StoppingReader:
     def _passed(self, deltas: Iterable[ChatDelta]) -> Iterator[ChatDelta]:
         for delta in deltas:
             delta.text = self._clear(delta.text) if delta.text else ""
-            if delta.text or delta.reasoning or delta.facts is not None:
+            if delta != ChatDelta():
                 yield delta
 
     def _clear(self, text: str) -> str:
@@ -63,7 +63,7 @@ class StoppingReader:
         text = self._open + text
         kept = cut(text, self._stops)
         self._stopped = len(kept) < len(text)
-        held = 0 if self._stopped else max(_overlap(text, stop) for stop in self._stops)
+        held = 0 if self._stopped else max(overlap(text, stop) for stop in self._stops)
         self._open = text[len(text) - held :]
         return kept[: len(kept) - held] if held else kept
 
@@ -75,7 +75,7 @@ def stopping(
     return lambda head: StoppingReader(reader(head), stops)
 
 
-def _overlap(text: str, stop: str) -> int:
+def overlap(text: str, stop: str) -> int:
     """Characters at the end of `text` with which `stop` begins."""
     longest = min(len(text), len(stop) - 1)
     return next((size for size in range(longest, 0, -1) if text.endswith(stop[:size])), 0)

@@ -25,6 +25,11 @@ class ToolCall:
     arguments: dict[str, Any] | None
     text: str
 
+    @property
+    def arguments_text(self) -> str:
+        """The arguments as JSON, or the text as it came where it is none."""
+        return self.text if self.arguments is None else to_json(self.arguments).decode()
+
 
 @dataclass(slots=True)
 class CallPiece:
@@ -191,8 +196,15 @@ class CallAssembler:
         """Whether any call has come."""
         return any(call.told for call in self._calls)
 
-    def add(self, calls: object) -> Iterator[CallPiece]:
-        """The pieces that one frame's `tool_calls` add."""
+    def add(self, calls: object) -> list[CallPiece]:
+        """What one frame's `tool_calls` add: one piece for each call in it, even where the frame cuts it further."""
+        joined: dict[int, CallPiece] = {}
+        for piece in self._pieces(calls):
+            if (first := joined.setdefault(piece.index, piece)) is not piece:
+                first.arguments += piece.arguments
+        return list(joined.values())
+
+    def _pieces(self, calls: object) -> Iterator[CallPiece]:
         listed = [call for call in calls if isinstance(call, Mapping)] if isinstance(calls, list) else []
         if listed and not any("function" in call for call in listed):
             if listed in self._flat:

@@ -8,26 +8,30 @@ from typing import Any
 from workers_ai.errors import BadRequestError
 from workers_ai.json_schema import accepted
 
-WireTool = dict[str, Any]
-"""`{"type": "function", "function": {"name", "description", "parameters", ...}}`: both schemas take this form."""
+
+class WireTool(dict[str, Any]):
+    """`{"type": "function", "function": {"name", "description", "parameters", ...}}`: both schemas take this form.
+
+    A class of its own so that a tool is rewritten once, when it is bound, and not at each call.
+    """
 
 
 def wire_tool(tool: Mapping[str, Any]) -> WireTool:
     """An OpenAI-form tool as the service accepts it.
 
     Keys without a value are left out: `description: false` is refused (quirk 43). Name, description and parameters
-    are always there: the older schema demands them.
+    are always there: the older schema demands them. One that has been through here comes back as it is.
     """
+    if isinstance(tool, WireTool):
+        return tool
     function = tool.get("function") or {}
     told = {key: value for key, value in function.items() if value is not None and value is not False}
     name = str(function.get("name") or "")
     if not name:
         raise BadRequestError("tools: a tool has no name", maybe_sent=False)
     parameters = accepted(function.get("parameters") or {})
-    return {
-        "type": "function",
-        "function": {**told, "name": name, "description": told.get("description") or name, "parameters": parameters},
-    }
+    described = {**told, "name": name, "description": told.get("description") or name, "parameters": parameters}
+    return WireTool(type="function", function=described)
 
 
 def tool_names(tools: Sequence[WireTool]) -> list[str]:

@@ -1,0 +1,147 @@
+"""Structured output: a model that answers in a schema."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Literal
+
+from langchain_core.exceptions import OutputParserException
+from langchain_core.language_models import LanguageModelInput
+from langchain_core.messages import BaseMessage, SystemMessage
+from langchain_core.output_parsers import BaseOutputParser, JsonOutputParser, PydanticOutputParser
+from langchain_core.output_parsers.openai_tools import JsonOutputKeyToolsParser, PydanticToolsParser
+from langchain_core.outputs import Generation
+from langchain_core.runnables import Runnable, RunnableLambda, RunnableMap, RunnablePassthrough
+from langchain_core.utils.function_calling import convert_to_json_schema
+from langchain_core.utils.pydantic import is_basemodel_subclass
+from pydantic_core import to_json
+
+from langchain_workers_ai.tools import to_wire_tools
+from workers_ai.json_schema import accepted
+
+if TYPE_CHECKING:
+    from langchain_workers_ai.chat_models import ChatWorkersAI
+
+Method = Literal["function_calling", "json_schema", "json_mode"]
+Schema = dict[str, Any] | type
+
+
+class _ForcedCall:
+    """A forced tool that was not called is an error with the text that came instead, not a silent None."""
+
+    def parse_result(self, result: list[Generation], *, partial: bool = False) -> Any:
+        """The arguments of the first call. Raises OutputParserException when the answer holds none."""
+        found = super().parse_result(result, partial=partial)  # type: ignore[misc]  # a mixin before a parser
+        if found is None and not partial:
+            message = getattr(result[0], "message", None)
+            if not getattr(message, "tool_calls", None):
+                text = result[0].text
+                raise OutputParserException(f"The model did not call the tool; it wrote: {text!r}", llm_output=text)
+        return found
+
+
+class _PydanticCall(_ForcedCall, PydanticToolsParser):
+    pass
+
+
+class _KeyCall(_ForcedCall, JsonOutputKeyToolsParser):
+    pass
+
+
+def structured_output(
+    model: ChatWorkersAI,
+    schema: Schema | None,
+    *,
+    method: Method = "function_calling",
+    include_raw: bool = False,
+    strict: bool | None = None,
+    tools: list[Any] | None = None,
+    **kwargs: Any,
+) -> Runnable[LanguageModelInput, Any]:
+    """A runnable that answers with an instance of `schema`, or a dict where that is no class of pydantic's.
+
+    Raises ValueError for an unknown method, and for none but "json_mode" without a schema.
+    """
+    if method not in ("function_calling", "json_schema", "json_mode"):
+        raise ValueError(f"method={method!r}: 'function_calling', 'json_schema' or 'json_mode'")
+    if schema is None and method != "json_mode":
+        raise ValueError(f"method={method!r} needs a schema")
+    if method == "function_calling":
+        bound, parser = _by_call(model, schema, strict=strict, kwargs=kwargs)
+    else:
+        bound, parser = _by_json_mode(model, schema, method=method, strict=strict, tools=tools, kwargs=kwargs)
+    if not include_raw:
+        return bound | parser
+    parsed = RunnablePassthrough.assign(parsed=itemgetter("raw") | parser, parsing_error=lambda _: None)
+    failed = RunnablePassthrough.assign(parsed=lambda _: None)
+    return RunnableMap(raw=bound) | parsed.with_fallbacks([failed], exception_key="parsing_error")
+
+
+def _instructed(model: ChatWorkersAI, schema: Schema) -> Callable[[LanguageModelInput], list[BaseMessage]]:
+    """Adds the schema to a prompt: bare JSON mode does not tell the model which keys are wanted."""
+    held = to_json(accepted(convert_to_json_schema(schema))).decode()
+    instruction = SystemMessage(f"Answer with one JSON object and nothing else. Its JSON schema:\n{held}")
+
+    def instructed(prompt: LanguageModelInput) -> list[BaseMessage]:
+        return [instruction, *model._convert_input(prompt).to_messages()]
+
+    return instructed
+
+
+def response_format_of(asked: dict[str, Any] | type | None) -> dict[str, Any] | None:
+    """What users write for a response format, as OpenAI's `response_format`: that, or a schema."""
+    if asked is None:
+        return None
+    if isinstance(asked, dict) and asked.get("type") in ("text", "json_object", "json_schema"):
+        return asked
+    schema = convert_to_json_schema(asked)
+    return {"type": "json_schema", "json_schema": {"name": schema.get("title") or "answer", "schema": schema}}
+
+
+def _by_call(
+    model: ChatWorkersAI, schema: Schema | None, *, strict: bool | None, kwargs: dict[str, Any]
+) -> tuple[Runnable[LanguageModelInput, Any], BaseOutputParser[Any]]:
+    """The schema as a tool that must be called."""
+    assert schema is not None
+    tool = to_wire_tools([schema], strict=strict)[0]
+    name = tool["function"]["name"]
+    bound = model.bind_tools(
+        [tool],
+        tool_choice=name,
+        parallel_tool_calls=False,
+        ls_structured_output_format={"kwargs": {"method": "function_calling", "strict": strict}, "schema": tool},
+        **kwargs,
+    )
+    if isinstance(schema, type) and is_basemodel_subclass(schema):
+        return bound, _PydanticCall(tools=[schema], first_tool_only=True)
+    return bound, _KeyCall(key_name=name, first_tool_only=True)
+
+
+def _by_json_mode(
+    model: ChatWorkersAI,
+    schema: Schema | None,
+    *,
+    method: Method,
+    strict: bool | None,
+    tools: list[Any] | None,
+    kwargs: dict[str, Any],
+) -> tuple[Runnable[LanguageModelInput, Any], BaseOutputParser[Any]]:
+    """The schema as the answer's own format, or as a promise of the prompt (`json_mode`)."""
+    asked: dict[str, Any] = {"type": "json_object"}
+    if method == "json_schema":
+        assert schema is not None
+        held = convert_to_json_schema(schema)
+        asked = {
+            "type": "json_schema",
+            "json_schema": {"name": held.get("title") or "answer", "schema": held, "strict": strict},
+        }
+    told = {"kwargs": {"method": method, "strict": strict}, "schema": schema}
+    bound: Runnable[LanguageModelInput, Any] = model.bind_tools(
+        tools or [], response_format=asked, ls_structured_output_format=told, **kwargs
+    )
+    if method == "json_mode" and schema is not None:
+        bound = RunnableLambda(_instructed(model, schema)) | bound
+    if isinstance(schema, type) and is_basemodel_subclass(schema):
+        return bound, PydanticOutputParser(pydantic_object=schema)
+    return bound, JsonOutputParser()

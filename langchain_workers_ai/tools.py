@@ -1,0 +1,30 @@
+"""Everything that LangChain takes for a tool, as the service takes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from langchain_core.tools import BaseTool
+from langchain_core.utils.function_calling import convert_to_openai_tool
+
+from workers_ai.wire.tools import WireTool, wire_tool
+
+Tool = Mapping[str, Any] | type | Callable[..., Any] | BaseTool
+"""Functions, pydantic classes, TypedDicts, JSON schemas, tools, and OpenAI's, Anthropic's or flat dicts."""
+
+
+def to_wire_tools(tools: Sequence[Tool], *, strict: bool | None = None) -> list[WireTool]:
+    """`tools` as the service takes them; made once, when they are bound. strict: keep to the schema to the letter."""
+    return [_to_wire(tool, strict=strict) for tool in tools]
+
+
+def _to_wire(tool: Tool, *, strict: bool | None) -> WireTool:
+    if isinstance(tool, WireTool):
+        return tool
+    if isinstance(tool, Mapping):
+        if isinstance(tool.get("function"), Mapping):
+            return wire_tool(tool)  # already OpenAI's form
+        tool = dict(tool)
+        tool.pop("cache_control", None)  # Anthropic's, about its own cache
+    return wire_tool(convert_to_openai_tool(tool, strict=strict))

@@ -1,0 +1,52 @@
+"""Cloudflare Workers AI for LlamaIndex. Unofficial.
+
+Names are resolved at their first use: importing one class does not import the others.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from llama_index_workers_ai.embeddings import WorkersAIEmbedding as WorkersAIEmbedding
+    from llama_index_workers_ai.llms import WorkersAI as WorkersAI
+    from workers_ai import Gateway as Gateway
+    from workers_ai import close_all as close_all
+    from workers_ai.errors import *  # noqa: F403 - the whole family
+
+_OWN = {"WorkersAI": "llms", "WorkersAIEmbedding": "embeddings"}
+_CORE = ("Gateway", "close_all")
+_ERRORS = (
+    "APIConnectionError",
+    "APITimeoutError",
+    "AuthenticationError",
+    "BadRequestError",
+    "CapacityError",
+    "ContentFilteredError",
+    "ContextLengthError",
+    "GatewayError",
+    "InvalidResponseError",
+    "ModelNotFoundError",
+    "PermissionDeniedError",
+    "QuotaExceededError",
+    "RateLimitError",
+    "ServerError",
+    "StreamInterruptedError",
+    "StructuredOutputError",
+    "WorkersAIError",
+)
+
+__all__ = [*sorted((*_OWN, *_CORE, *_ERRORS))]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _OWN:
+        return getattr(import_module(f"{__name__}.{_OWN[name]}"), name)
+    if name in _CORE or name in _ERRORS:
+        return getattr(import_module("workers_ai"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

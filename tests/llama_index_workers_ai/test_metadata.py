@@ -1,0 +1,44 @@
+"""What LlamaIndex asks of a model."""
+
+from __future__ import annotations
+
+import pytest
+
+from llama_index_workers_ai import WorkersAI
+from llama_index_workers_ai.metadata import UNKNOWN_OUTPUT, UNKNOWN_WINDOW, metadata_of
+from workers_ai import catalog
+
+
+@pytest.mark.parametrize("model", ["", "no/such", "@cf/never/seen", "dynamic/route", "cloudflare/auto", "\n?"])
+def test_any_id_has_metadata(model):
+    """LlamaIndex reads it in every call, so an error here would end calls that work."""
+    found = metadata_of(model)
+    assert (found.context_window, found.num_output, found.model_name) == (UNKNOWN_WINDOW, UNKNOWN_OUTPUT, model)
+
+
+def test_every_model_of_the_catalogue_has_metadata():
+    for info in catalog.models():
+        found = metadata_of(info.id)
+        assert found.context_window == (info.context_window or UNKNOWN_WINDOW)
+        assert found.num_output < found.context_window
+
+
+def test_the_assumed_window_is_within_every_current_model_but_the_bases_for_adapters():
+    windows = [
+        info.context_window
+        for info in catalog.models("Text Generation", status="current")
+        if info.context_window and not info.id.endswith("-lora")
+    ]
+    assert min(windows) == UNKNOWN_WINDOW
+
+
+def test_a_chat_model_by_default_and_no_function_calling_yet():
+    found = WorkersAI().metadata
+    assert (found.is_chat_model, found.is_function_calling_model) == (True, False)
+    assert found.model_name == "@cf/google/gemma-4-26b-a4b-it"
+    assert found.context_window == 256_000
+
+
+def test_what_the_user_says_goes_before_the_catalogue():
+    found = WorkersAI(context_window=9000, max_tokens=77, is_chat_model=False).metadata
+    assert (found.context_window, found.num_output, found.is_chat_model) == (9000, 77, False)

@@ -1,0 +1,283 @@
+"""The cassettes replay with the network off, tell what they were recorded against, and hold no secret."""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import pytest
+import vcr
+import yaml
+from hypothesis import strategies as st
+from langchain_core.messages import HumanMessage, SystemMessage
+from vcr.errors import CannotOverwriteExistingCassetteException
+from vcr.request import Request
+
+from langchain_workers_ai import ChatWorkersAI, WorkersAIEmbeddings
+from workers_ai import Client
+from workers_ai.local import LocalServer
+from workers_ai.redaction import MASK
+
+TESTS = Path(__file__).parent
+CASSETTES = TESTS / "cassettes"
+
+
+with pytest.MonkeyPatch.context() as patch:  # neither folder is a package
+    patch.syspath_prepend(str(TESTS))
+    patch.syspath_prepend(str(TESTS.parent / "scripts"))
+    import cassettes_config as config
+    import record
+
+NAMES = sorted(record.EXCHANGES)
+
+# Neither is the one that recorded: a cassette plays for any account.
+ACCOUNT, TOKEN = "c0ffee" * 5 + "00", "another-token-altogether"
+
+
+@pytest.fixture
+def client() -> Client:
+    return Client(account_id=ACCOUNT, api_token=TOKEN)
+
+
+@pytest.fixture
+def tape(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """The cassette that the test names by its parameter `name`; nothing can be added to it."""
+    recorder = vcr.VCR(record_mode="none", **config.vcr_config())
+    with recorder.use_cassette(str(CASSETTES / f"{request.getfixturevalue('name')}.yaml")) as cassette:
+        yield cassette
+
+
+def answer(name: str) -> Any:
+    return config.Heading.read(text(name)).answer
+
+
+def text(name: str) -> str:
+    return (CASSETTES / f"{name}.yaml").read_text(encoding="utf-8")
+
+
+def test_there_is_a_cassette_for_each_exchange_and_no_other():
+    """`make record` makes what is missing; what is left over was renamed."""
+    assert [path.stem for path in sorted(CASSETTES.glob("*.yaml"))] == NAMES
+
+
+@pytest.mark.block_network
+@pytest.mark.parametrize("by_async", [False, True], ids=["sync", "async"])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_replay_gives_what_was_recorded_and_opens_no_socket(name: str, by_async: bool, tape: Any, client: Client):
+    """Both ways of sending go by vcrpy: with connections refused, one that slipped past it would fail."""
+    assert record.EXCHANGES[name].run(client, by_async=by_async) == answer(name)
+    assert tape.all_played
+
+
+@pytest.mark.block_network
+def test_the_network_is_off_in_these_tests(emulator: LocalServer):
+    """So that the test above shows something: the port is open, and out of reach. asyncio connects as this does."""
+    port = int(emulator.url.rpartition(":")[2])
+    with socket.socket() as one, pytest.raises(RuntimeError, match="Network is disabled"):
+        one.connect(("127.0.0.1", port))
+
+
+@pytest.mark.parametrize("by_async", [False, True], ids=["sync", "async"])
+@pytest.mark.parametrize("name", ["chat-native-llama", "stream-openai-gemma", "embed-bge-m3"])
+def test_what_a_cassette_does_not_hold_is_not_sent(name: str, by_async: bool, emulator: LocalServer):
+    """Not even where somebody would answer: an empty tape refuses, and no request arrives."""
+    asked = Client(account_id=emulator.account_id, api_token=emulator.api_token, base_url=emulator.base_url)
+    before = len(emulator.requests)
+    with (
+        vcr.VCR(record_mode="none", **config.vcr_config()).use_cassette("none.yaml"),
+        pytest.raises(CannotOverwriteExistingCassetteException),
+    ):
+        record.EXCHANGES[name].run(asked, by_async=by_async)
+    assert len(emulator.requests) == before
+
+
+@pytest.mark.block_network
+@pytest.mark.parametrize("name", ["chat-native-llama", "chat-openai-gemma", "stream-native-llama"])
+def test_langchains_class_asks_the_same_and_gives_the_same(name: str, tape: Any):
+    """One cassette serves the core and the adapters: they send the same bytes."""
+    kind, api, model = name.split("-", 2)
+    models = {"llama": record.LLAMA, "gemma": record.GEMMA}
+    asked = ChatWorkersAI(
+        model=models[model], api=api, max_tokens=record.MAX_TOKENS, account_id=ACCOUNT, api_token=TOKEN
+    )
+    system, question = (message["content"] for message in record.MESSAGES)
+    messages = [SystemMessage(system), HumanMessage(question)]
+    told = asked.invoke(messages) if kind == "chat" else sum_of(asked.stream(messages))
+    stated = answer(name)
+    assert told.text == stated["text"]
+    assert told.usage_metadata["input_tokens"] == stated["usage"]["input_tokens"]
+    assert told.usage_metadata["output_tokens"] == stated["usage"]["output_tokens"]
+    assert told.response_metadata["finish_reason"] == stated["finish_reason"]
+
+
+@pytest.mark.block_network
+@pytest.mark.parametrize("name", ["embed-bge-m3"])
+def test_langchains_embeddings_ask_the_same_and_give_the_same(name: str, tape: Any):
+    """As the chats."""
+    asked = WorkersAIEmbeddings(model=record.BGE_M3, account_id=ACCOUNT, api_token=TOKEN)
+    (vector,) = asked.embed_documents(record.TEXTS)
+    (stated,) = answer(name)["vectors"]
+    assert (len(vector), vector[:4]) == (stated["dimensions"], stated["begins"])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_says_what_it_was_recorded_against_and_when(name: str):
+    """An emulator's cassette is not to be taken for the service's: it also shows the emulator's header."""
+    heading = config.Heading.read(text(name))
+    assert heading.recorded_against in (config.EMULATOR, config.CLOUDFLARE)
+    assert re.fullmatch(r"20\d\d-\d\d-\d\d", heading.recorded_on)
+    for interaction in yaml.safe_load(text(name))["interactions"]:
+        marked = "x-workers-ai-emulator" in interaction["response"]["headers"]
+        assert marked == (heading.recorded_against == config.EMULATOR)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_none_holds_a_secret_or_an_account(name: str):
+    """No token, no cookie, no account but the one of zeros, no address but Cloudflare's."""
+    held = text(name)
+    assert not re.search(r"bearer |authorization|cookie|local-emulator-token", held, re.IGNORECASE)
+    assert set(re.findall(r"/accounts/([^/\s]*)", held)) <= {config.NO_ACCOUNT}
+    for interaction in yaml.safe_load(held)["interactions"]:
+        assert interaction["request"]["uri"].startswith("https://api.cloudflare.com/client/v4/accounts/")
+        assert interaction["request"]["headers"].keys() <= config.KEPT_REQUEST_HEADERS
+        assert interaction["response"]["headers"].keys() <= config.KEPT_RESPONSE_HEADERS | config.IDS.keys()
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("stream-")])
+def test_a_stream_can_be_read_in_its_file(name: str):
+    """Each frame stands on a line of its own, not folded into one long quoted text."""
+    lines = {line.strip() for line in text(name).splitlines()}
+    bodies = [interaction["response"]["body"]["string"] for interaction in yaml.safe_load(text(name))["interactions"]]
+    assert {line for body in bodies if "\n" in body for line in body.split("\n")} <= lines
+
+
+SECRET_HEADERS = {
+    "Authorization": f"Bearer {TOKEN}",
+    "cf-aig-authorization": f"Bearer {TOKEN}",
+    "Cookie": "session=1",
+    "X-Auth-Key": "key",
+    "x-of-a-users-own": "unknown",
+}
+
+
+def test_a_request_loses_its_credentials_account_and_gateway():
+    """In the address of either host, in headers known and unknown, and in the body."""
+    told = {**SECRET_HEADERS, "Content-Type": "application/json", "cf-aig-gateway-id": "mine", "cf-aig-cache-ttl": "60"}
+    body = f'{{"note": "{TOKEN}"}}'
+    clean = config.vcr_config([TOKEN])["before_record_request"]
+    for uri, shown in [
+        (f"https://api.cloudflare.com/client/v4/accounts/{ACCOUNT}/ai/run/@cf/a/b", f"/accounts/{'0' * 32}/ai/run"),
+        (f"https://gateway.ai.cloudflare.com/v1/{ACCOUNT}/mine/workers-ai/@cf/a/b", f"/v1/{'0' * 32}/gateway/workers"),
+    ]:
+        request = clean(Request("POST", uri, body.encode(), told))
+        assert shown in request.uri
+        assert request.headers == {
+            "content-type": "application/json",
+            "cf-aig-gateway-id": "gateway",
+            "cf-aig-cache-ttl": "60",
+        }
+        assert TOKEN not in request.body.decode()
+        assert ACCOUNT not in request.uri + request.body.decode()
+
+
+def test_a_response_loses_its_cookies_and_its_own_ids():
+    """And what it repeats of the request: error pages do."""
+    answered = {
+        "status": {"code": 401, "message": "Unauthorized"},
+        "headers": {"Set-Cookie": ["__cf_bm=1"], "CF-Ray": ["8f-FRA"], "Date": ["now"], "Content-Type": ["text/plain"]},
+        "body": {"string": f"/accounts/{ACCOUNT}/ai Authorization: Bearer {TOKEN}".encode()},
+    }
+    clean = config.vcr_config()["before_record_response"](answered)
+    assert clean["headers"] == {"content-type": ["text/plain"], "cf-ray": [config.IDS["cf-ray"]]}
+    assert clean["body"]["string"] == f"/accounts/{'0' * 32}/ai Authorization: Bearer {MASK}".encode()
+
+
+@hypothesis.given(st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("\r\n\t\x85\u2028\u2029: #")))
+def test_any_text_comes_back_from_a_cassette_as_it_was(body: str):
+    """Line ends of every kind, spaces at either end, what YAML takes for a sign: a stream replays byte for byte."""
+    tape = {"version": 1, "interactions": [{"response": {"body": {"string": body}}}]}
+    written = config.text_of(config.Heading("emulator", "2026-11-24", {}), tape)
+    assert written.isascii()
+    assert yaml.safe_load(written)["interactions"][0]["response"]["body"]["string"] == body
+
+
+@pytest.mark.parametrize("name", ["chat-openai-gpt-oss", "stream-native-gemma", "embed-qwen3", "error-no-such-model"])
+def test_recording_anew_on_the_emulator_gives_an_equivalent_cassette(name: str, tmp_path: Path):
+    """The same addresses, bodies and answers; only ids, times and padding are drawn anew."""
+    record.main(["--emulator", "--only", name, "--into", str(tmp_path)])
+    made = (tmp_path / f"{name}.yaml").read_text()
+    assert config.Heading.read(made).recorded_against == config.EMULATOR
+    if config.Heading.read(text(name)).recorded_against == config.EMULATOR:
+        assert config.gist(made) == config.gist(text(name))
+
+
+class TestKeeping:
+    """Which recording stays."""
+
+    def cassette(self, against: str, body: str = "a", day: str = "2026-11-24") -> str:
+        tape = {"version": 1, "interactions": [{"response": {"body": {"string": body}}}]}
+        return config.text_of(config.Heading(against, day, {"text": "a"}), tape)
+
+    def test_an_emulators_does_not_replace_cloudflares(self, tmp_path: Path):
+        """Unless it is told to."""
+        path = tmp_path / "one.yaml"
+        path.write_text(self.cassette(config.CLOUDFLARE))
+        assert record.keep(path, self.cassette(config.EMULATOR, "b")).startswith("kept")
+        assert config.Heading.read(path.read_text()).recorded_against == config.CLOUDFLARE
+        assert record.keep(path, self.cassette(config.EMULATOR, "b"), force=True) == "recorded"
+        assert config.Heading.read(path.read_text()).recorded_against == config.EMULATOR
+
+    def test_cloudflares_replaces_an_emulators(self, tmp_path: Path):
+        """The service is the better witness."""
+        path = tmp_path / "one.yaml"
+        path.write_text(self.cassette(config.EMULATOR))
+        assert record.keep(path, self.cassette(config.CLOUDFLARE)) == "recorded"
+        assert config.Heading.read(path.read_text()).recorded_against == config.CLOUDFLARE
+
+    def test_one_that_repeats_the_old_one_changes_nothing(self, tmp_path: Path):
+        """No noise in the next commit: another day, another id and another padding are no news."""
+        path = tmp_path / "one.yaml"
+        first = self.cassette(config.EMULATOR, 'data: {"id": "1", "text": "a"}\n\n')
+        again = self.cassette(config.EMULATOR, 'data: {"id": "2", "text": "a", "p": "xyz"}\n\n', "2026-12-01")
+        other = self.cassette(config.EMULATOR, 'data: {"id": "1", "text": "b"}\n\n')
+        assert record.keep(path, first) == "recorded"
+        assert record.keep(path, again) == "unchanged"
+        assert path.read_text() == first
+        assert record.keep(path, other) == "recorded"
+        assert path.read_text() == other
+
+
+@pytest.mark.parametrize(
+    ("variables", "real"),
+    [
+        ({}, False),
+        ({"CLOUDFLARE_ACCOUNT_ID": ACCOUNT}, False),
+        ({"CLOUDFLARE_ACCOUNT_ID": ACCOUNT, "CLOUDFLARE_API_TOKEN": TOKEN}, True),
+        (
+            {
+                "CLOUDFLARE_ACCOUNT_ID": ACCOUNT,
+                "CLOUDFLARE_API_TOKEN": TOKEN,
+                "CLOUDFLARE_BASE_URL": "http://127.0.0.1:8787/client/v4",
+            },
+            False,
+        ),
+    ],
+)
+def test_cloudflare_is_recorded_only_with_an_account_and_its_own_address(
+    variables: dict[str, str], real: bool, monkeypatch: pytest.MonkeyPatch
+):
+    """The variables of `workers-ai serve` lead to an emulator: what it answers is not Cloudflare's."""
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert record.has_account() is real
+
+
+def sum_of(chunks: Iterator[Any]) -> Any:
+    total = next(chunks)
+    for chunk in chunks:
+        total += chunk
+    return total

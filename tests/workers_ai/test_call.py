@@ -1,0 +1,105 @@
+"""What is common to every request: the model, the way there, and the switches around it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workers_ai import errors as e
+from workers_ai.call import Call
+from workers_ai.gateway import Gateway
+
+LLAMA = "@cf/meta/llama-3.2-3b-instruct"
+GPT_OSS = "@cf/openai/gpt-oss-20b"
+
+
+@pytest.mark.parametrize(
+    ("model", "path"),
+    [
+        (LLAMA, "run/@cf/meta/llama-3.2-3b-instruct"),
+        ("@hf/a/b", "run/@hf/a/b"),
+        ("dynamic/my-route", "run/dynamic/my-route"),
+        ("a/b:c~d_e.f", "run/a/b:c~d_e.f"),
+        ("@cf/é/b", "run/@cf/%C3%A9/b"),
+        ("@cf/a%2Fb/c", "run/@cf/a%252Fb/c"),
+    ],
+)
+def test_the_id_of_a_model_stands_in_the_path_as_it_is(model: str, path: str):
+    assert Call(model).run_path == path
+
+
+@pytest.mark.parametrize(
+    "model",
+    ["", " ", "@cf/a b", "@cf/a?b", "@cf/a#b", "@cf/../secret", "..", "a/./b", "@cf//b", "@cf/a\\b", "@cf/a\nb"],
+)
+def test_what_would_change_the_address_is_no_model(model: str):
+    with pytest.raises(e.BadRequestError, match="cannot be a model id") as caught:
+        Call(model)
+    assert caught.value.maybe_sent is False
+
+
+@given(model=st.text(max_size=20))
+def test_no_model_id_leaves_its_place_in_the_path(model: str):
+    try:
+        path = Call(model).run_path
+    except e.BadRequestError:
+        return
+    assert path.isascii()
+    assert not {"?", "#", " ", "\\"} & set(path)
+    assert not {"", ".", ".."} & set(path.split("/")[1:-1])
+
+
+@pytest.mark.parametrize(
+    ("model", "api", "form"),
+    [
+        (LLAMA, "auto", "native"),
+        (GPT_OSS, "auto", "openai"),
+        (LLAMA, "openai", "openai"),
+        (GPT_OSS, "native", "native"),
+        ("@cf/nobody/knows-this-one", "auto", "native"),
+    ],
+)
+def test_the_form_is_the_catalogue_s_or_the_caller_s(model: str, api: Any, form: str):
+    assert Call(model, api=api).form == form
+
+
+def body(call: Call, **told: Any) -> Any:
+    return json.loads(call.request("p", told).body)
+
+
+def test_extra_body_goes_over_the_body():
+    assert body(Call(LLAMA, extra_body={"b": 3, "c": 4}), a=1, b=2) == {"a": 1, "b": 3, "c": 4}
+
+
+def test_reject_if_busy_stands_among_the_options():
+    assert body(Call(LLAMA, reject_if_busy=True), a=1) == {"a": 1, "options": {"rejectIfBusy": True}}
+    assert body(Call(LLAMA, reject_if_busy=True, extra_body={"options": {"x": 1}})) == {
+        "options": {"x": 1, "rejectIfBusy": True}
+    }
+    assert "options" not in body(Call(LLAMA), a=1)
+
+
+def test_session_affinity_is_a_header():
+    assert Call(LLAMA, session_affinity="s-1").request("p", {}).headers == {"x-session-affinity": "s-1"}
+    assert Call(LLAMA).request("p", {}).headers == {}
+
+
+def test_a_request_carries_its_model_and_gateway():
+    gateway = Gateway("docs")
+    request = Call(LLAMA, gateway=gateway).request("p", {})
+    assert (request.method, request.path, request.model, request.gateway) == ("POST", "p", LLAMA, gateway)
+
+
+def test_text_is_sent_as_utf_8():
+    assert "größe \u2028 🌊".encode() in Call(LLAMA).request("p", {"text": "größe \u2028 🌊"}).body
+
+
+@pytest.mark.parametrize("value", [object(), {"deep": [object()]}, "\ud800", lambda: None])
+def test_what_json_cannot_hold_is_refused_before_anything_is_sent(value: Any):
+    with pytest.raises(e.BadRequestError, match="JSON") as caught:
+        Call(LLAMA).request("p", {"x": value})
+    assert (caught.value.maybe_sent, caught.value.model) == (False, LLAMA)

@@ -1,0 +1,164 @@
+"""The core by itself: every operation, plain and async."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import workers_ai
+from workers_ai import Client, Gateway
+from workers_ai import errors as e
+
+Make = Callable[..., Any]
+
+LLAMA = "@cf/meta/llama-3.2-3b-instruct"
+GPT_OSS = "@cf/openai/gpt-oss-20b"
+TOKEN = "tok-Zx81-secret"
+
+
+@pytest.fixture
+def client(service: Make, account: str) -> Make:
+    """Makes a client and the service behind it."""
+
+    def make(*script: Any, **options: Any) -> tuple[Client, Any]:
+        fake = service(*script)
+        told = {"account_id": account, "api_token": TOKEN, "max_retries": 0, **options}
+        return Client(**told, http_client=fake.client(), http_async_client=fake.aclient()), fake
+
+    return make
+
+
+async def collect(deltas: Any) -> list[Any]:
+    return [delta async for delta in deltas]
+
+
+@pytest.mark.parametrize("prompt", ["chat", "complete"])
+def test_a_text_is_asked_for_in_four_ways(client: Make, prompt: str):
+    whole, fake = client("answer-native-usage")
+    assert getattr(whole, prompt)("How?", model=LLAMA).text == "Les mouettes crient."
+    assert asyncio.run(getattr(whole, f"a{prompt}")("How?", model=LLAMA)).text == "Les mouettes crient."
+    streamed, other = client("stream-old-tail")
+    deltas = list(getattr(streamed, f"stream_{prompt}")("How?", model=LLAMA))
+    later = asyncio.run(collect(getattr(streamed, f"astream_{prompt}")("How?", model=LLAMA)))
+    for told in (deltas, later):
+        assert "".join(delta.text for delta in told) == "  Good day!"
+        assert told[-1].facts.finish_reason == "stop"
+    bodies = [json.loads(request.content) for request in [*fake.requests, *other.requests]]
+    wanted = {"prompt": "How?"} if prompt == "complete" else {"messages": [{"role": "user", "content": "How?"}]}
+    assert all(body.items() >= wanted.items() for body in bodies)
+
+
+def test_options_go_into_the_body_and_only_those_that_are_set(client: Make):
+    made, fake = client("answer-native-usage")
+    made.chat([{"role": "user", "content": "x"}], model=LLAMA, temperature=0.5, max_tokens=None, seed=0)
+    assert json.loads(fake.requests[0].content) == {
+        "messages": [{"role": "user", "content": "x"}],
+        "temperature": 0.5,
+        "seed": 0,
+    }
+
+
+def test_other_spellings_of_options_are_understood_as_the_chat_classes_do(client: Make):
+    made, fake = client("answer-native-usage")
+    made.chat("x", model=LLAMA, max_completion_tokens=5)
+    assert json.loads(fake.requests[0].content)["max_tokens"] == 5
+
+
+@pytest.mark.parametrize("operation", ["chat", "complete", "stream_chat", "embed"])
+def test_an_unknown_option_is_an_error_with_its_neighbour(client: Make, operation: str):
+    made, fake = client("answer-native-usage")
+    told = ["x"] if operation == "embed" else "x"
+    wrong, right = ("poolin", "pooling") if operation == "embed" else ("temprature", "temperature")
+    with pytest.raises(TypeError, match=f"did you mean {right}"):
+        getattr(made, operation)(told, **{wrong: 1})
+    assert fake.requests == []
+
+
+def test_a_call_may_take_another_gateway_model_and_api(client: Make):
+    made, fake = client("answer-two-choices", gateway=Gateway("docs", cache_ttl=60))
+    answer = made.chat("x", model=GPT_OSS, gateway={"skip_cache": True}, extra_body={"user": "u"})
+    (request,) = fake.requests
+    assert request.url.path.endswith("/ai/v1/chat/completions")
+    assert request.headers["cf-aig-gateway-id"] == "docs"
+    assert request.headers["cf-aig-skip-cache"] == "true"
+    assert json.loads(request.content)["user"] == "u"
+    assert [choice.text for choice in answer.choices] == ["Heads", "Tails"]
+
+
+def test_texts_become_vectors_in_their_order(client: Make):
+    made, _ = client("vectors-native-shape")
+    rows = [[0.125, -0.25, 0.5], [0.0, 1.0, -0.75]]
+    assert made.embed(["a", "b"], model="@cf/baai/bge-small-en-v1.5", pooling="mean") == rows
+    assert asyncio.run(made.aembed(["a", "b"], model="@cf/baai/bge-small-en-v1.5")) == rows
+
+
+def test_no_texts_need_no_request(client: Make):
+    made, fake = client("vectors-native-shape")
+    assert made.embed([]) == asyncio.run(made.aembed([])) == []
+    assert fake.requests == []
+
+
+def test_one_text_that_was_meant_as_a_list_is_not_taken_letter_by_letter(client: Make):
+    made, fake = client("vectors-native-shape")
+    with pytest.raises((TypeError, ValueError), match="texts"):
+        made.embed("ab")
+    assert fake.requests == []
+
+
+def test_a_client_is_a_context_manager_and_works_after_it(client: Make):
+    made, _ = client("answer-native-usage")
+    with made as entered:
+        assert entered is made
+
+    async def later() -> None:
+        async with made as entered:
+            assert entered is made
+
+    asyncio.run(later())
+    assert made.chat("x", model=LLAMA).text
+
+
+def test_an_answer_tells_usage_cost_and_facts(client: Make):
+    made, _ = client("answer-native-header-neurons")
+    answer = made.chat("x", model=LLAMA)
+    assert answer.usage is not None
+    assert answer.cost is not None
+    assert (answer.usage.total_tokens, answer.cost.neurons, answer.cost.source) == (5, 0.42, "service")
+    assert answer.facts.metadata() == {
+        "model_name": LLAMA,
+        "model_requested": LLAMA,
+        "model_provider": "cloudflare-workers-ai",
+        "finish_reason": "stop",
+        "request_id": "req-0042",
+        "neurons": 0.42,
+        "cost_usd": pytest.approx(0.42 * 0.011 / 1000),
+        "cost_source": "service",
+    }
+
+
+@pytest.mark.parametrize("api_token", [TOKEN, lambda: TOKEN])
+def test_the_token_is_in_nothing_that_a_client_shows(client: Make, api_token: Any, caplog: pytest.LogCaptureFixture):
+    made, _ = client("error-10000-authentication", api_token=api_token)
+    with caplog.at_level(logging.DEBUG), pytest.raises(e.AuthenticationError) as caught:
+        made.chat("x", model=LLAMA)
+    shown = [repr(made), str(made), repr(made.model_dump()), made.model_dump_json(), repr(dict(made)), caplog.text]
+    shown += [str(caught.value), repr(caught.value), *traceback.format_exception(caught.value)]
+    assert TOKEN not in "\n".join(shown)
+
+
+def test_the_public_names_are_these():
+    assert set(workers_ai.__all__) >= {"Client", "Gateway", "Usage", "close_all", "__version__", *e.__all__} - {
+        "ErrorClasses",
+        "recast",
+    }
+    for name in workers_ai.__all__:
+        assert getattr(workers_ai, name) is not None
+    assert set(dir(workers_ai)) == set(workers_ai.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'Clint'"):
+        _ = workers_ai.Clint

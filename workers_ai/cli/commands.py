@@ -1,0 +1,74 @@
+"""The commands and their options. What they do stands in a module each, loaded when it is asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from workers_ai.cli.failure import told_in_one_line
+from workers_ai.cli.frameworks import Framework
+
+app = typer.Typer(
+    name="workers-ai",
+    help="Cloudflare Workers AI for LangChain and LlamaIndex. Unofficial.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from workers_ai.version import version
+
+        typer.echo(f"workers-ai {version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def demo(
+    corpus: Annotated[
+        Path | None, typer.Option(help="Folder of .md and .txt files to answer from.", show_default="a shipped one")
+    ] = None,
+    question: Annotated[
+        list[str] | None, typer.Option("--question", help="What to ask; may be given several times.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="Id of the chat model.")] = None,
+    embedding_model: Annotated[str | None, typer.Option(help="Id of the embedding model.")] = None,
+    only: Annotated[Framework | None, typer.Option(help="Show one framework alone.")] = None,
+) -> None:
+    """Let both frameworks answer questions over a small corpus, and show what it cost.
+
+    Runs on Cloudflare when CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_TOKEN are set, else on a local emulator.
+    """
+    with told_in_one_line():
+        from workers_ai.cli.demo import Demo, run
+
+        run(Demo(corpus, tuple(question or ()), model, embedding_model, only))
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8787,
+    backend: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="OpenAI-compatible server that generates: Ollama, vLLM, llama.cpp."),
+    ] = None,
+) -> None:
+    """Run the local emulator of Workers AI and AI Gateway until Ctrl+C."""
+    with told_in_one_line():
+        from workers_ai.cli.serve import run
+
+        run(host, port, backend)
