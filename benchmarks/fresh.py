@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -102,12 +102,14 @@ class _MissingError(Exception):
     """Something is not installed, or not written yet."""
 
 
-def weigh(environment: Mapping[str, str], *, rounds: int, warm_up: bool = True) -> list[Weight]:
-    """The weight of both adapters; framework and adapter take turns.
+def weigh(
+    environment: Mapping[str, str], *, rounds: int, warm_up: bool = True, pairs: Sequence[Pair] = PAIRS
+) -> list[Weight]:
+    """The weight of each adapter; framework and adapter take turns.
 
     warm_up: import each once unmeasured: what has to be compiled is compiled then, and the files are in memory.
     """
-    return [_weigh(pair, environment, rounds, warm_up=warm_up) for pair in PAIRS]
+    return [_weigh(pair, environment, rounds, warm_up=warm_up) for pair in pairs]
 
 
 def _weigh(pair: Pair, environment: Mapping[str, str], rounds: int, *, warm_up: bool) -> Weight:

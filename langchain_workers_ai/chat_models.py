@@ -280,7 +280,7 @@ class ChatWorkersAI(BaseChatModel, ChatFields):
         if stop is not None:
             changes["stop"] = stop
         call = self._call(self.model, changes)
-        tools = to_wire_tools(changes.pop("tools", None) or [], strict=self.strict)
+        tools = to_wire_tools(changes.pop("tools", None) or [], strict=changes.pop("strict", self.strict))
         told = {
             "tool_choice": changes.pop("tool_choice", self.tool_choice),
             "parallel_tool_calls": changes.pop("parallel_tool_calls", self.parallel_tool_calls),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import aclosing, closing
 from dataclasses import replace
@@ -18,6 +17,8 @@ from langchain_workers_ai.messages import summed_output, to_text_chunk, token_us
 from langchain_workers_ai.serialization import SECRETS, plain_fields, register_for_load
 from langchain_workers_ai.tracing import identifying_params, langsmith_params
 from workers_ai.answers import ChatAnswer
+from workers_ai.bulk import MAX_CONCURRENCY
+from workers_ai.in_flight import ain_order, in_order
 from workers_ai.tasks import completion
 from workers_ai.text_fields import DEFAULT_MODEL, TextFields
 
@@ -41,7 +42,9 @@ class WorkersAI(BaseLLM, TextFields):
         print(text, end="")
     ```
 
-    `raw=True` leaves out the model's chat template. Errors as in `ChatWorkersAI`.
+    Several prompts go out together, at most eight at a time. `raw=True` leaves out the model's chat template. Errors
+    as in `ChatWorkersAI`. With LangChain's cache, options of a single call are no part of the key: its base class
+    has it so.
     """
 
     if TYPE_CHECKING:
@@ -100,7 +103,7 @@ class WorkersAI(BaseLLM, TextFields):
         if self.streaming:
             return _joined([list(self._stream(prompt, stop, run_manager, **kwargs)) for prompt in prompts])
         exchanges = [self._prompt(prompt, stop, kwargs) for prompt in prompts]
-        return _result([self._transport.send(exchange) for exchange in exchanges])
+        return _result(in_order(self._transport.send, exchanges, at_once=MAX_CONCURRENCY))
 
     async def _agenerate(
         self,
@@ -114,12 +117,7 @@ class WorkersAI(BaseLLM, TextFields):
                 [[chunk async for chunk in self._astream(prompt, stop, run_manager, **kwargs)] for prompt in prompts]
             )
         exchanges = [self._prompt(prompt, stop, kwargs) for prompt in prompts]
-        sent = [asyncio.ensure_future(self._transport.asend(exchange)) for exchange in exchanges]
-        try:
-            return _result(await asyncio.gather(*sent))
-        finally:  # after a failure nobody would read the other answers, and they would be paid for
-            for task in sent:
-                task.cancel()
+        return _result(await ain_order(self._transport.asend, exchanges, at_once=MAX_CONCURRENCY))
 
     def _stream(
         self,

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from contextvars import copy_context
-from threading import Event
-from typing import TypeVar, cast
+from typing import TypeVar
+
+from workers_ai import in_flight
 
 Batch = list[str]
 Result = TypeVar("Result")
@@ -18,57 +16,27 @@ OnDone = Callable[[Batch], None]
 def in_order(
     work: Callable[[Batch], Result], batches: Sequence[Batch], *, at_once: int, on_done: OnDone
 ) -> list[Result]:
-    """What `work` makes of every batch, at most `at_once` of them at a time, each in a thread.
-
-    The first failure ends it: what has not begun is left out. on_done: called with each batch that is finished.
-    """
+    """What `work` makes of every batch, at most `at_once` of them at a time. on_done: called with each finished one."""
 
     def one(batch: Batch) -> Result:
         result = work(batch)
         on_done(batch)
         return result
 
-    if len(batches) <= 1 or at_once == 1:
-        return [one(batch) for batch in batches]
-    ended = Event()
-
-    def unless_ended(batch: Batch) -> Result | None:
-        if ended.is_set():
-            return None
-        try:
-            return one(batch)
-        except BaseException:
-            ended.set()  # here and not where the results are awaited: that thread may be late to notice
-            raise
-
-    with ThreadPoolExecutor(min(at_once, len(batches))) as pool:
-        # Threads do not inherit context variables by themselves: LlamaIndex's spans and traces live there.
-        futures = [pool.submit(copy_context().run, unless_ended, batch) for batch in batches]
-        try:
-            return cast("list[Result]", [future.result() for future in futures])
-        finally:
-            ended.set()
+    return in_flight.in_order(one, batches, at_once=at_once)
 
 
 async def ain_order(
     work: Callable[[Batch], Awaitable[Result]], batches: Sequence[Batch], *, at_once: int, on_done: OnDone
 ) -> list[Result]:
     """As `in_order`, with tasks instead of threads."""
-    found: dict[int, Result] = {}
-    waiting = iter(enumerate(batches))
 
-    async def worker() -> None:
-        for place, batch in waiting:  # shared: each worker takes the next one
-            found[place] = await work(batch)
-            on_done(batch)
+    async def one(batch: Batch) -> Result:
+        result = await work(batch)
+        on_done(batch)
+        return result
 
-    workers = [asyncio.ensure_future(worker()) for _ in range(min(at_once, len(batches)))]
-    try:
-        await asyncio.gather(*workers)
-    finally:
-        for each in workers:
-            each.cancel()
-    return [found[place] for place in range(len(batches))]
+    return await in_flight.ain_order(one, batches, at_once=at_once)
 
 
 @contextmanager

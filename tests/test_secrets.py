@@ -459,7 +459,7 @@ def broken_calls() -> Iterator[tuple[str, str, str]]:
                 yield from ((kind, name, token) for token in (["a text"] if arguments else TOKENS))
 
 
-@pytest.mark.parametrize(("kind", "name", "token"), broken_calls())
+@pytest.mark.parametrize(("kind", "name", "token"), list(broken_calls()))
 def test_no_local_of_our_frames_in_a_traceback_shows_a_secret(make, name, token, kind):
     broken = BROKEN_CALLS[kind]
     arguments = broken.get("arguments", {})

@@ -45,7 +45,7 @@ def unknown(name: str, *, known: Collection[str], owner: str) -> str:
     from difflib import get_close_matches
 
     near = get_close_matches(name, known, n=1, cutoff=0.6)
-    told = f"; did you mean {near[0]}?" if near else ""
+    told = f"; did you mean {near[0]}?" if near else "."
     return f"{owner} knows no argument {name!r}{told} What else the service takes goes into extra_body={{...}}"
 
 

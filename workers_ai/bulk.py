@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from contextvars import copy_context
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
+from workers_ai.errors import BadRequestError
+from workers_ai.in_flight import ain_order, in_order
 from workers_ai.tasks.embeddings import EmbeddingRequest, check, exchange
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ def requests_for(request: EmbeddingRequest, *, batch_size: int | None = None) ->
     Raises BadRequestError, before anything is sent, for an empty text, naming its position among all texts, and for a
     pooling that the model does not offer.
     """
+    if batch_size is not None and batch_size < 1:
+        raise BadRequestError(f"batch_size={batch_size}: 1 or more", model=request.call.model, maybe_sent=False)
     check(request)
     texts, limit = request.texts, request.call.info.max_texts
     size = min(batch_size or limit, limit)
@@ -50,15 +52,7 @@ def embed(
             on_answer(answer)
         return answer.rows
 
-    if len(requests) <= 1 or max_concurrency == 1:
-        return [row for request in requests for row in one(request)]
-    with ThreadPoolExecutor(min(max_concurrency, len(requests))) as pool:
-        # Threads do not inherit context variables by themselves: callers' meters and tags live there.
-        futures = [pool.submit(copy_context().run, one, request) for request in requests]
-        done, _ = wait(futures, return_when=FIRST_EXCEPTION)
-        if any(future.exception() for future in done):
-            pool.shutdown(cancel_futures=True)
-        return [row for future in futures if not future.cancelled() for row in future.result()]
+    return list(chain.from_iterable(in_order(one, requests, at_once=max_concurrency)))
 
 
 async def aembed(
@@ -69,20 +63,11 @@ async def aembed(
     on_answer: OnAnswer | None = None,
 ) -> list[list[float]]:
     """As `embed`, with tasks instead of threads."""
-    found: list[list[list[float]]] = [[] for _ in requests]
-    waiting: Iterator[tuple[int, EmbeddingRequest]] = iter(enumerate(requests))
 
-    async def work() -> None:
-        for place, request in waiting:  # shared: each worker takes the next one
-            answer = await transport.asend(exchange(request))
-            if on_answer is not None:
-                on_answer(answer)
-            found[place] = answer.rows
+    async def one(request: EmbeddingRequest) -> list[list[float]]:
+        answer = await transport.asend(exchange(request))
+        if on_answer is not None:
+            on_answer(answer)
+        return answer.rows
 
-    workers = [asyncio.ensure_future(work()) for _ in range(min(max_concurrency, len(requests)))]
-    try:
-        await asyncio.gather(*workers)
-    finally:
-        for worker in workers:
-            worker.cancel()
-    return [row for rows in found for row in rows]
+    return list(chain.from_iterable(await ain_order(one, requests, at_once=max_concurrency)))

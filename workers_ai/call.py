@@ -59,6 +59,8 @@ class Call:
             raise BadRequestError(
                 f"model {self.model!r} cannot be a model id", hint="Use an id like @cf/author/name", maybe_sent=False
             )
+        if self.api not in ("auto", "native", "openai"):
+            raise BadRequestError(f"api={self.api!r}: 'auto', 'native' or 'openai'", model=self.model, maybe_sent=False)
         _tell_near_miss(self.model)
 
     @property

@@ -11,7 +11,7 @@ from workers_ai.connection import CALL_OPTIONS, ConnectionFields
 from workers_ai.embedding_fields import DEFAULT_EMBEDDING_MODEL
 from workers_ai.tasks import chat as chats
 from workers_ai.tasks import completion, embeddings
-from workers_ai.text_fields import DEFAULT_MODEL
+from workers_ai.text_fields import DEFAULT_MODEL, TextFields
 from workers_ai.wire.message import WireMessage
 from workers_ai.wire.options import OPTIONS
 
@@ -136,5 +136,6 @@ class Client(ConnectionFields):
         return bulk.requests_for(embeddings.EmbeddingRequest(call, texts, pooling=pooling))
 
     def _known(self, options: Mapping[str, Any]) -> Mapping[str, Any]:
-        self._refuse_unknown(options, known=OPTIONS | CALL_OPTIONS)
-        return options
+        told = {TextFields.aliases.get(name, name): value for name, value in options.items()}
+        self._refuse_unknown(told, known=OPTIONS | CALL_OPTIONS)
+        return told

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypedDict, TypeVar
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    ModelWrapValidatorHandler,
     PrivateAttr,
     SecretStr,
+    ValidationError,
     ValidationInfo,
     field_serializer,
     field_validator,
@@ -20,7 +22,8 @@ from pydantic import (
 from workers_ai.arguments import settle, unknown
 from workers_ai.call import Api, Call
 from workers_ai.errors import BadRequestError, ErrorClasses, WorkersAIError, recast
-from workers_ai.gateway import Gateway, gateway_from_environment
+from workers_ai.gateway import Gateway, PickledGateway, gateway_from_environment
+from workers_ai.redaction import SecretHeaders, hidden_inputs
 from workers_ai.retry import RetryPolicy
 from workers_ai.settings import (
     Settings,
@@ -31,12 +34,11 @@ from workers_ai.settings import (
     base_url_from_environment,
     check_account_id,
     check_url,
+    hidden,
     token_from_environment,
 )
 
 if TYPE_CHECKING:
-    from typing import Self
-
     import httpx
 
     from workers_ai.transport import Transport
@@ -68,6 +70,7 @@ class ConnectionOptions(TypedDict, total=False):
     gateway: Gateway | str | Mapping[str, Any] | None
     api: Api
     timeout: Timeout
+    request_timeout: Timeout
     max_retries: int
     default_headers: Mapping[str, str] | None
     default_query: Mapping[str, str] | None
@@ -115,6 +118,7 @@ class ConnectionFields(BaseModel):
         "api_key": "api_token",
         "auth_token": "api_token",
         "api_base": "base_url",
+        "request_timeout": "timeout",
         "async_http_client": "http_async_client",
     }
     """Other spelling -> name."""
@@ -161,6 +165,15 @@ class ConnectionFields(BaseModel):
     """Sent as `x-session-affinity`: requests of one conversation meet the same prompt cache."""
     reject_if_busy: bool = False
     """Fail at once with CapacityError instead of waiting for the model."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _hide_inputs(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """What is wrong, without what was given: one of the inputs may be the token, or hold a gateway's."""
+        try:
+            return handler(values)
+        except ValidationError as error:
+            raise hidden_inputs(error) from None
 
     _made: _Made = PrivateAttr(default_factory=lambda: _Made())
 
@@ -211,6 +224,11 @@ class ConnectionFields(BaseModel):
         Timeouts.coerce(value)
         return value
 
+    @field_validator("default_headers", mode="after")
+    @classmethod
+    def _hide_headers(cls, value: Mapping[str, str] | None) -> Mapping[str, str] | None:
+        return SecretHeaders(value) if value is not None else None
+
     @field_serializer("gateway")
     def _dump_gateway(self, value: Gateway | None) -> dict[str, Any] | None:
         found = Gateway.coerce(value)  # an assignment, or a copy's update, is not validated
@@ -227,7 +245,7 @@ class ConnectionFields(BaseModel):
             check_account_id(self.account_id)
         return Settings(
             account_id=self.account_id,
-            api_token=self.api_token,
+            api_token=hidden(self.api_token),
             base_url=check_url(self.base_url, name="base_url", allow_insecure=self.allow_insecure),
             gateway=Gateway.coerce(self.gateway),
             timeouts=Timeouts.coerce(self.timeout),
@@ -261,7 +279,7 @@ class ConnectionFields(BaseModel):
                 retry=RetryPolicy(max_retries=self.max_retries),
                 http_client=self.http_client,
                 http_async_client=self.http_async_client,
-                client_timeouts=self.timeout is None and bool(self.http_client or self.http_async_client),
+                client_timeouts=self.timeout is None,
             )
             self._made.transport = held = (made_of, transport)
         return held[1]
@@ -294,9 +312,12 @@ class ConnectionFields(BaseModel):
                 raise TypeError(unknown(name, known=known | CALL_OPTIONS, owner=f"a call of {type(self).__name__}"))
 
     def __getstate__(self) -> dict[str, Any]:
-        """What a pickle holds: all but live clients, which no other process could use; the shared pool takes over."""
+        """What a pickle holds: all but live clients, which no other process could use; the shared pool takes over.
+
+        A gateway by itself leaves its token out of a pickle (traces are pickled); the model's own carries it.
+        """
         state = super().__getstate__()
-        live = {"http_client": None, "http_async_client": None}
+        live = {"http_client": None, "http_async_client": None, "gateway": PickledGateway.of(self.gateway)}
         return {**state, "__dict__": {**state["__dict__"], **live}}
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:

@@ -130,6 +130,7 @@ _BY_WORDING: tuple[tuple[re.Pattern[str], _Verdict], ...] = tuple(
 _WRAPPING = re.compile(r"^(?:(?:AiError|InferenceUpstreamError|AiGatewayError|Error):\s*)+")
 _LEADING_CODE = re.compile(r"^(\d{4,5}):\s*")
 _REQUEST_ID = re.compile(r"\s*\(([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{8})\)\s*$", re.IGNORECASE)
+_MISMATCHES = re.compile(r",\s*(?=Type mismatch|required propert|'/)")
 _EXCERPT = 300  # characters of a body that is no JSON
 
 
@@ -156,7 +157,7 @@ def diagnose(
     if code is not None and 400 <= code < 600:  # OpenAI's shape and vLLM's repeat the HTTP status as their code
         status, code = status or code, None
     error = _by_code(reply, message, code, status, model)
-    error.request_id = reply.request_id or request_id
+    error.request_id = reply.request_id or request_id or _own_request_id(document)
     error.partial = partial
     return error
 
@@ -254,7 +255,7 @@ def _model_hint(model: str) -> str | None:
 def _first_mismatch(message: str) -> str | None:
     """Of a schema's wall of text the first mismatch that means something: "required 'prompt'" never does (quirk 51)."""
     _, _, listed = message.partition("matches:")
-    parts = [part.strip() for part in listed.split(", ") if part.strip() and "'prompt'" not in part]
+    parts = [part.strip() for part in _MISMATCHES.split(listed) if part.strip() and "'prompt'" not in part]
     return f"First mismatch: {parts[0]}" if parts else None
 
 
@@ -306,6 +307,12 @@ def _unwrap(message: str) -> tuple[str, str | None]:
     if found:
         message = message[: found.start()]
     return _WRAPPING.sub("", message).strip(), found[1] if found else None
+
+
+def _own_request_id(document: object) -> str | None:
+    """The id in a flat error object."""
+    found = document.get("requestId") if isinstance(document, Mapping) else None
+    return found if isinstance(found, str) and found else None
 
 
 def _code(value: object) -> int | None:

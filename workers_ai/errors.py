@@ -128,8 +128,9 @@ class WorkersAIError(Exception):
             ("request id", self.request_id),
         )
         told = ", ".join(f"{name} {value}" for name, value in facts if value is not None)
-        text = f"{self.message.rstrip('. ')} ({told})" if told else self.message
-        return f"{text}. {self.hint}" if self.hint else text
+        text = self.message.rstrip(". ") if told or self.hint else self.message
+        text = f"{text} ({told})" if told else text
+        return " ".join((f"{text}. {self.hint}" if self.hint else text).split())
 
     def fields(self) -> dict[str, Any]:
         """Everything that makes this error, by argument name."""

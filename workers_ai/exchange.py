@@ -57,7 +57,7 @@ class Reply:
     @property
     def is_json(self) -> bool:
         """Whether the service calls the body JSON. A stream can be answered so (quirk 26)."""
-        return "json" in self.headers.get("content-type", "")
+        return "json" in self.headers.get("content-type", "").lower()
 
     @property
     def request_id(self) -> str | None:

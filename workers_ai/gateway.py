@@ -135,6 +135,9 @@ class Gateway:
             value = getattr(self, name)
             if value is not None and not isinstance(value, str):
                 object.__setattr__(self, name, tuple(value))  # a list comes back from JSON
+        for name in ("metadata", "custom_cost"):
+            if (value := getattr(self, name)) is not None:
+                object.__setattr__(self, name, dict(value))  # a later change of what was given must not reach it
         for name in _OPTIONS:
             if (value := getattr(self, name)) is not None:
                 _check(name, value)
@@ -157,6 +160,20 @@ class Gateway:
                 raise ValueError("gateway: name its 'id' (the gateway 'default' exists in every account)")
             return cls(**value)
         raise ValueError(f"gateway: a Gateway, an id or a mapping, not {type(value).__name__}")
+
+    def __copy__(self) -> Gateway:
+        return self
+
+    def __deepcopy__(self, _: object) -> Gateway:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A gateway given to one call stands in traces, and traces are pickled: the token stays out.
+        return Gateway._of_dict, (self.to_dict(),)
+
+    @classmethod
+    def _of_dict(cls, told: dict[str, Any], token: str | None = None) -> Gateway:
+        return cls(**told, token=token)
 
     def replace(self, **changes: Any) -> Gateway:
         """Another gateway value, with these options changed."""
@@ -223,6 +240,22 @@ class Gateway:
         return told
 
 
+class PickledGateway:
+    """A gateway on its way into the pickle of a model, which carries the token; it comes out as a Gateway."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    @classmethod
+    def of(cls, value: Any) -> Any:
+        """`value`, wrapped where it is a gateway with a token."""
+        return cls(value) if isinstance(value, Gateway) and value.token is not None else value
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        token = self._gateway.token
+        return Gateway._of_dict, (self._gateway.to_dict(), reveal(token) if token is not None else None)
+
+
 def gateway_from_environment() -> Gateway | None:
     """The gateway named by CLOUDFLARE_AI_GATEWAY or CLOUDFLARE_GATEWAY_ID; an empty variable counts as unset."""
     found = next((value for name in ID_VARIABLES if (value := os.environ.get(name, "").strip())), None)
@@ -262,7 +295,8 @@ def _check(name: str, value: Any) -> None:
         _check_metadata(value)
     if name == "custom_cost" and (unknown := set(value) - _COSTS):
         raise ValueError(f"gateway custom_cost: unknown {sorted(unknown)}; known: {', '.join(sorted(_COSTS))}")
-    if isinstance(value, str) and not (value.isascii() and value.isprintable()):
+    texts = [value] if isinstance(value, str) else value if isinstance(value, tuple) else []
+    if not all(text.isascii() and text.isprintable() for text in texts):
         raise ValueError(f"gateway {name}: only printable ASCII can stand in a header")
 
 

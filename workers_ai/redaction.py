@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 if TYPE_CHECKING:
     from workers_ai.errors import WorkersAIError
@@ -37,6 +38,25 @@ def visible_headers(headers: Mapping[str, str]) -> dict[str, str]:
     return {name: MASK if name.lower() in SECRET_HEADERS else value for name, value in headers.items()}
 
 
+class SecretHeaders(dict[str, str]):
+    """Headers whose values are not shown."""
+
+    def __repr__(self) -> str:
+        return repr(dict.fromkeys(self, MASK))
+
+
+def hidden_inputs(error: ValidationError) -> ValidationError:
+    """`error` without the values that were given: pydantic keeps them, and shows them on request."""
+    found = error.errors(include_url=False, include_input=False, include_context=False)
+    lines = [
+        InitErrorDetails(
+            type=PydanticCustomError(line["type"], "{message}", {"message": line["msg"]}), loc=line["loc"], input=MASK
+        )
+        for line in found
+    ]
+    return ValidationError.from_exception_data(error.title, lines, hide_input=True)
+
+
 def bearer(token: SecretStr) -> SecretStr:
     """The Authorization value that carries `token`."""
     return SecretStr(f"Bearer {token.get_secret_value()}")
@@ -65,7 +85,7 @@ def _spellings(secret: str) -> list[str]:
 
 def scrub(text: str, secrets: Iterable[str]) -> str:
     """`text` with every given secret masked. Short strings are passed over: masking "a" would destroy the text."""
-    for secret in secrets:
+    for secret in sorted(secrets, key=len, reverse=True):  # one may be a part of another
         if len(secret) >= 4 and secret in text:
             text = text.replace(secret, MASK)
     return text

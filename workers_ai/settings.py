@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import ipaddress
 import os
 import re
-import threading
 from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -16,7 +15,6 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from workers_ai.errors import AuthenticationError, BadRequestError
-from workers_ai.redaction import reveal
 
 if TYPE_CHECKING:
     from workers_ai.exchange import Request
@@ -67,7 +65,7 @@ class Timeouts:
         if isinstance(value, bool) or not (isinstance(value, (int, float)) or hasattr(value, "connect")):
             raise ValueError(f"timeout={value!r}: seconds, or an httpx.Timeout")
         if isinstance(value, (int, float)):
-            if value <= 0:
+            if not 0 < value < float("inf"):
                 raise ValueError(f"timeout={value}: seconds, above zero")
             return cls(min(10.0, value), value, value, value, value)
         return cls(value.connect, value.read, value.read, value.write, value.pool)
@@ -103,18 +101,21 @@ class Settings:
             raise missing_credentials(account=self.account_id is None, token=self.api_token is None)
         if request.gateway is None:
             return f"{self.base_url}/accounts/{self.account_id}/ai/{request.path}", {}
-        check_url(request.gateway.base_url, name="gateway base_url", allow_insecure=self.allow_insecure)
+        try:
+            check_url(request.gateway.base_url, name="gateway base_url", allow_insecure=self.allow_insecure)
+        except ValueError as wrong:
+            raise BadRequestError(str(wrong), model=request.model, maybe_sent=False) from None
         return request.gateway.target(self.base_url, self.account_id, request.path)
 
     def token(self) -> SecretStr:
         """The API token for one request. An async source is run to its end in a thread of its own if need be."""
-        found = self.api_token() if callable(self.api_token) else self.api_token
-        return _usable(_run(found) if inspect.isawaitable(found) else found)
+        asked = hidden(self.api_token() if callable(self.api_token) else self.api_token)
+        return _usable(asked if isinstance(asked, SecretStr | None) else hidden(_run(asked)))
 
     async def atoken(self) -> SecretStr:
         """The API token for one request, for async callers."""
-        found = self.api_token() if callable(self.api_token) else self.api_token
-        return _usable(await found if inspect.isawaitable(found) else found)
+        asked = hidden(self.api_token() if callable(self.api_token) else self.api_token)
+        return _usable(asked if isinstance(asked, SecretStr | None) else hidden(await asked))
 
 
 def account_from_environment() -> str | None:
@@ -174,8 +175,14 @@ def missing_credentials(*, account: bool, token: bool) -> AuthenticationError:
     return AuthenticationError(f"Workers AI needs {' and '.join(wanted)}", hint=hint, retryable=False, maybe_sent=False)
 
 
-def _usable(found: Token | None) -> SecretStr:
-    token = SecretStr(reveal(found).strip() if found is not None else "")
+def hidden(found: Any) -> Any:
+    """`found` without white space around it, as a secret at once: attributes and local variables are shown."""
+    if isinstance(found, SecretStr):
+        return SecretStr(found.get_secret_value().strip())
+    return SecretStr(found.strip()) if isinstance(found, str) else found
+
+
+def _usable(token: SecretStr | None) -> SecretStr:
     if not token:
         raise missing_credentials(account=False, token=True)
     if not _TOKEN.fullmatch(token.get_secret_value()):
@@ -196,11 +203,8 @@ def _run(awaitable: Awaitable[Token]) -> Token:
     except RuntimeError:
         return asyncio.run(whole())
     # A sync call inside a running loop: that loop cannot be waited for from here.
-    result: list[Token] = []
-    thread = threading.Thread(target=lambda: result.append(asyncio.run(whole())))
-    thread.start()
-    thread.join()
-    return result[0]
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, whole()).result()
 
 
 def _first_set(names: tuple[str, ...] | list[str]) -> str | None:

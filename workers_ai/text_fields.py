@@ -59,7 +59,7 @@ class TextFields(ConnectionFields):
         "stop_sequences": "stop",
     }
 
-    call_options: ClassVar[frozenset[str]] = frozenset()
+    call_options: ClassVar[frozenset[str]] = frozenset({"model_kwargs"})
     """What else a call of this class may be given."""
 
     temperature: float | None = Field(default=None, ge=0, le=5)
@@ -110,7 +110,9 @@ class TextFields(ConnectionFields):
         """The options that are set, with those of one call over them; None for one of a call takes it away."""
         told = {name: value for name in _SORTED if (value := getattr(self, name)) is not None}
         told["reasoning_effort"] = self.reasoning_effort
-        told = {**(self.model_kwargs or {}), **told, **(changes or {})}
+        changes = dict(changes or {})
+        inputs = {**(self.model_kwargs or {}), **(changes.pop("model_kwargs", None) or {})}
+        told = {**inputs, **told, **changes}
         if told["reasoning_effort"] == NOT_SENT:
             del told["reasoning_effort"]
         return told
@@ -134,7 +136,12 @@ class ChatToolOptions(TypedDict, total=False):
 class ChatFields(TextFields):
     """`TextFields`, and what chat classes ask of tools."""
 
-    call_options: ClassVar[frozenset[str]] = frozenset({"tools", "tool_choice", "parallel_tool_calls"})
+    call_options: ClassVar[frozenset[str]] = TextFields.call_options | {
+        "tools",
+        "tool_choice",
+        "parallel_tool_calls",
+        "strict",
+    }
 
     tool_choice: Any = None
     """For calls with tools: "auto", "none", "any" or "required", a tool's name, or OpenAI's dict."""

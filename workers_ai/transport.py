@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from workers_ai.diagnosis import diagnose
 from workers_ai.errors import (
     APITimeoutError,
+    BadRequestError,
     ErrorClasses,
     InvalidResponseError,
     StreamInterruptedError,
@@ -38,6 +40,8 @@ Delta = TypeVar("Delta")
 MAX_ERROR_BODY = 256 * 1024
 """Bytes of an error page that are read: more would say nothing more, and could fill the memory."""
 
+_HEADER_VALUE = re.compile(r"[\t -~\x80-\xff]*")
+
 _log = logging.getLogger("workers_ai.transport")
 
 
@@ -48,7 +52,7 @@ class Transport:
     errors: the classes to raise in place of the family's own.
     http_client, http_async_client: a user's own httpx (or httpx2) clients, used and never closed. Without them the
         process's shared ones serve, made at the first call.
-    client_timeouts: leave the time-outs to the user's client.
+    client_timeouts: leave the time-outs to a user's client.
     """
 
     settings: Settings
@@ -207,9 +211,16 @@ class Transport:
             content=request.body,
             headers={**usual, **request.headers},
             params=self.settings.query or None,
-            extensions={} if self.client_timeouts else {"timeout": self.settings.timeouts.extension(stream=stream)},
+            # A user's client keeps its own time-outs, unless others were asked for.
+            extensions={}
+            if self.client_timeouts and not own
+            else {"timeout": self.settings.timeouts.extension(stream=stream)},
         )
         for name, secret in (*self.settings.headers.items(), *secrets.items()):
+            if not _HEADER_VALUE.fullmatch(reveal(secret)):
+                raise BadRequestError(
+                    f"the value of the header {name!r} has a character that no header can hold", maybe_sent=False
+                )
             built.headers[name] = reveal(secret)
         return built
 

@@ -76,19 +76,19 @@ class StreamUsage:
     end in a total. Neither "the last wins" nor "add up" is right for all of them:
 
     1. the final native frame (it has no `choices`) is the total, where its token count is above zero;
-    2. else, where only one frame counts the prompt and others count tokens of the answer, they are
+    2. else, where only one frame counts the prompt and others count tokens of the answer alone, they are
        increments and are added up;
     3. else the largest total is the total.
     """
 
-    __slots__ = ("_counted_answer", "_counted_prompt", "_largest", "_native", "_sum")
+    __slots__ = ("_answer_alone", "_counted_prompt", "_largest", "_native", "_sum")
 
     def __init__(self) -> None:
         self._native: Usage | None = None
         self._largest: Usage | None = None
         self._sum: Usage | None = None
         self._counted_prompt = 0
-        self._counted_answer = 0
+        self._answer_alone = 0
 
     def add(self, wire: object, *, native: bool) -> None:
         """Take in the usage object of one frame. native: the frame has no `choices`."""
@@ -100,13 +100,13 @@ class StreamUsage:
         self._largest = usage if self._largest is None else self._largest.or_larger(usage)
         self._sum = usage if self._sum is None else self._sum + usage
         self._counted_prompt += usage.input_tokens > 0
-        self._counted_answer += usage.output_tokens > 0
+        self._answer_alone += usage.output_tokens > 0 and usage.input_tokens == 0
 
     def total(self) -> Usage | None:
         """The usage of the whole stream, None where no frame told any."""
         if self._native is not None:
             return self._native
-        increments = self._counted_prompt <= 1 and self._counted_answer > self._counted_prompt
+        increments = self._counted_prompt <= 1 and self._answer_alone > 0
         return self._sum if increments else self._largest
 
 

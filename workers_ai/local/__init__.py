@@ -1,5 +1,9 @@
 """A local emulator of Workers AI and AI Gateway: a real HTTP server with each family's manners, for tests and demos.
 
+Behind it stands a model by rules (`brain`): it quotes the context it is given, chooses tools, fills arguments and
+schemas from the message, and answers from results; the same request brings the same words. Odd wire forms that only
+some servers show come on demand, by the header `x-emulator-quirk` (`quirk_header` lists them).
+
 `with LocalServer() as server:` runs it in a thread; `server.environment()` gives the variables that lead any program
 to it. It shares no code with the client side of this package, so it cannot agree with its mistakes.
 """

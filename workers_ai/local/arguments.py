@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
-from . import extract, schemas
+from . import extract, schemas, words
 from .material import Material
 from .schemas import Schema, choices_in, kind_of, resolved
 from .tools import required_of
@@ -56,17 +56,23 @@ _ROLES: Mapping[str, frozenset[str]] = {
     "target": frozenset({"to", "into"}),
     "arrival": frozenset({"to"}),
     "recipient": frozenset({"to"}),
+    "artist": frozenset({"by"}),
+    "author": frozenset({"by"}),
+    "writer": frozenset({"by"}),
 }
 _NAMED = re.compile(r"\b(?:named|called|name is|am|I'm)\s+(?:[\"'“‘](?P<quoted>[^\"'”’]+)[\"'”’])", re.IGNORECASE)
 _NEGATED = re.compile(r"\b(?:no|not|without|don't|do not|never|exclude|skip|disable|isn't|off)\b", re.IGNORECASE)
 _YES = frozenset("true yes on enabled".split())
+# What stands behind a number of this kind.
 _UNITS = {
-    "age": "year",
-    "old": "year",
-    "duration": "minute",
-    "price": "dollar",
-    "cost": "dollar",
-    "temperature": "degre",
+    kind: tuple(words.stem(unit) for unit in units.split())
+    for kind, units in {
+        "age": "year years",
+        "duration": "minute minutes hour hours",
+        "price": "dollar dollars euro euros",
+        "cost": "dollar dollars euro euros",
+        "temperature": "degree degrees",
+    }.items()
 }
 
 
@@ -94,7 +100,8 @@ class Filler:
 
     def _object(self, schema: Schema, found: dict[str, Any]) -> dict[str, Any]:
         properties = {name: resolved(facts, self.root) for name, facts in (schema.get("properties") or {}).items()}
-        for name, facts in properties.items():
+        # Those that say which preposition they stand behind choose before those that take any name.
+        for name, facts in sorted(properties.items(), key=lambda item: not _ROLES.keys() & set(words_of(item[0]))):
             if name not in found and (value := self.precise(name, facts)) is not MISSING:
                 found[name] = value
         required = required_of(schema)
@@ -135,7 +142,7 @@ class Filler:
                 return self._switch(name)
             case "string" | "":
                 value = self._precise_text(name, schema)
-                return MISSING if value is None else value
+                return MISSING if value is None else _cut(value, schema)
             case "array":
                 return self._precise_list(name, schema)
             case "object":
@@ -188,6 +195,8 @@ class Filler:
         material = self.material
         if self.inventor is not None and (made_up := self.inventor.text(name, schema)):
             return made_up
+        if self.inventor is not None and self.inventor.from_results and (clause := material.clause()):
+            return clause
         if set(words_of(name)) & _QUERIES and (found := material.quotation() or material.after(_FOR)):
             return found
         if set(words_of(name)) & _FREE_TEXTS:
@@ -227,7 +236,7 @@ class Filler:
         if (value := self.material.labelled(_labels(name), numeric=True)) is not None:
             return _bounded(float(value), schema)
         near = {*extract.terms(" ".join(words_of(name))), *extract.terms(str(schema.get("description", "")))}
-        near |= {_UNITS[word] for word in near if word in _UNITS}
+        near.update(stem for word in words_of(name) for stem in _UNITS.get(word, ()))
         number = self.material.number(near, anywhere=False)
         return MISSING if number is None else _bounded(number, schema)
 
@@ -265,11 +274,10 @@ class Filler:
         items = resolved(schema.get("items"), self.root)
         choices = choices_in(items)
         if choices is not None:
-            text = " ".join(source.text for source in self.material.sources).lower()
-            mentioned = [choice for choice in choices if str(choice).lower() in text]
-            return mentioned or MISSING
-        if kind_of(items) in {"", "string"}:
-            listed = self.material.listed()
+            mentioned = [choice for choice in choices if self._mentioned([choice]) is not MISSING]
+            return _counted(mentioned, schema) if mentioned else MISSING
+        if kind_of(items) == "string" or schemas.is_open(items):
+            listed = [_cut(item, items) for item in self.material.listed()]
             return _counted(listed, schema) if listed else MISSING
         if kind_of(items) in {"integer", "number"}:
             numbers = self.material.all_numbers()

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import httpx
 
     from .chat_request import ChatRequest
+    from .message import Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,19 +106,35 @@ async def _check(response: "httpx.Response") -> None:
 
 
 def _body(request: "ChatRequest", model: str) -> dict[str, Any]:
-    messages = [
-        # Tool turns go as text: the calls they answer are not passed on.
-        {"role": "user" if m.role in {"tool", "function"} else m.role, "content": m.text}
-        for m in request.messages
-    ]
+    messages = [_message(message) for message in request.messages]
     body: dict[str, Any] = {"model": model, "messages": messages, "stream": True, "max_tokens": request.max_tokens}
     if request.stop:
         body["stop"] = list(request.stop)
+    if request.tools:
+        body["tools"] = [tool.to_openai() for tool in request.tools]
+    if request.schema is not None:
+        wrapper = {"name": "answer", "schema": request.schema}
+        wanted = {"type": "json_schema", "json_schema": wrapper} if request.schema else {"type": "json_object"}
+        body["response_format"] = wanted
     return {**body, **request.options}
+
+
+def _message(message: "Message") -> dict[str, Any]:
+    """A message in OpenAI's form; images are left out, the text of the others is whole."""
+    made: dict[str, Any] = {"role": message.role, "content": message.text}
+    if message.calls:
+        made["tool_calls"] = [
+            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.text}}
+            for call in message.calls
+        ]
+    if message.is_result:
+        made |= {"role": "tool", "tool_call_id": message.call_id}
+    return made
 
 
 async def _pieces(response: "httpx.Response") -> AsyncIterator[Delta | End]:
     finish = "stop"
+    names: dict[int, str] = {}
     # Bytes cut at LF only: iter_lines would also cut at U+2028, which is legal inside JSON text (quirk 23).
     async for line in _lines(response.aiter_bytes()):
         data = line.removeprefix(b"data:").strip()
@@ -126,9 +143,12 @@ async def _pieces(response: "httpx.Response") -> AsyncIterator[Delta | End]:
         frame = json.loads(data)
         for choice in frame.get("choices") or ():
             finish = choice.get("finish_reason") or finish
-            if piece := _piece(choice.get("delta") or {}):
+            delta = choice.get("delta") or {}
+            if piece := _piece(delta):
                 yield piece
-    yield End("length" if finish == "length" else "stop")
+            for call in delta.get("tool_calls") or ():
+                yield Delta(call=_call_piece(call, names))
+    yield End("length" if finish == "length" else "tool_calls" if names else "stop")
 
 
 async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -139,6 +159,13 @@ async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
             yield line.strip()
     if rest.strip():
         yield rest.strip()
+
+
+def _call_piece(call: Mapping[str, Any], names: dict[int, str]) -> CallPiece:
+    """A piece of a call; `names` keeps the name of each, which only its first piece has."""
+    index, function = int(call.get("index") or 0), call.get("function") or {}
+    names[index] = names.get(index) or str(function.get("name") or "")
+    return CallPiece(index, names[index], str(function.get("arguments") or ""))
 
 
 def _piece(delta: Mapping[str, Any]) -> Delta | None:

@@ -1,7 +1,8 @@
 """The emulator's own answers: extractive, deterministic, and honest about it.
 
-It quotes the sentence of the given context that best meets the question. Without a context it says what it is. A few
-requests are obeyed to the letter because programs are tested with them: "Reply exactly with: X", small sums,
+It quotes the sentence of the given context that best meets the question, and says so of the results of tools and the
+headers of images. What it calls, and which JSON it gives, is decided in `plan`. Without a context it says what it is.
+A few requests are obeyed to the letter because programs are tested with them: "Reply exactly with: X", small sums,
 "Count to N", greetings.
 """
 

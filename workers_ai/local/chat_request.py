@@ -24,7 +24,7 @@ class ChatRequest:
     schema: what `response_format` demands, `{}` for any JSON object; None for words.
     quirks: odd behaviour that a header asked for (`quirk_header`).
     cached_tokens: of the prompt, those that the prompt cache knew.
-    options: the sampling options as sent, for a backend that is a model.
+    options: the sampling options and the choice of tools as sent, for a backend that is a model.
     """
 
     model: str
@@ -59,7 +59,15 @@ class ChatRequest:
 _PLENTY = 16_384
 
 # What a backend that is a model is told besides messages, model, max_tokens and stop.
-_PASSED_ON = ("temperature", "top_p", "seed", "frequency_penalty", "presence_penalty")
+_PASSED_ON = (
+    "temperature",
+    "top_p",
+    "seed",
+    "frequency_penalty",
+    "presence_penalty",
+    "tool_choice",
+    "parallel_tool_calls",
+)
 
 
 def read(

@@ -14,11 +14,19 @@ _ANSWERS = frozenset(
 
 
 class Inventor:
-    """Makes up strings about what was asked. `known`: the answer that the conversation gives, "" if it gives none."""
+    """Makes up strings about what was asked.
 
-    def __init__(self, asked: str, known: Callable[[], str] = str) -> None:
+    known: the answer that the conversation gives, "" if it gives none.
+    from_results: tools brought something, so a string that nobody gave is taken from there before it is made up.
+    """
+
+    def __init__(self, asked: str, known: Callable[[], str] = str, *, from_results: bool = False) -> None:
+        self.from_results = from_results
         material = Material(asked)
-        self.topic = material.topic() or (f'"{rest}"' if (rest := material.rest()) else "this")
+        told = material.topic()
+        self.topic = told or material.rest() or "this"
+        # A topic is named; a whole message is quoted.
+        self._shown = told or f'"{self.topic}"'
         self._known = known
 
     def text(self, name: str, schema: Schema) -> str:
@@ -26,11 +34,11 @@ class Inventor:
         for told in (" ".join(words_of(name)), str(schema.get("description", ""))):
             about = set(extract.terms(told)) if told else set()
             if about & _QUESTIONS:
-                return f"What is there to say about {self.topic}?"
+                return f"What is there to say about {self._shown}?"
             if about & _ANSWERS:
                 return self.answer()
         return ""
 
     def answer(self) -> str:
         """What is known, or that nothing is."""
-        return self._known() or f"About {self.topic} the local emulator knows nothing: it is no language model."
+        return self._known() or f"About {self._shown} the local emulator knows nothing: it is no language model."

@@ -109,7 +109,8 @@ class Source:
     def _around(self, start: int, end: int) -> frozenset[str]:
         before = re.split(r"[,.;:!?\n]", self.text[:start])[-1].split()[-3:]
         after = re.split(r"[,.;:!?\n]", self.text[end:])[0].split()[:3]
-        return frozenset(extract.terms(" ".join([*before, *after])))
+        unit = "degrees" if self.text[end:].lstrip().startswith("°") else ""
+        return frozenset(extract.terms(" ".join([*before, *after, unit])))
 
 
 class Material:
@@ -117,6 +118,7 @@ class Material:
 
     def __init__(self, *texts: str) -> None:
         self.sources = [Source(text) for text in dict.fromkeys(filter(None, texts))]
+        self._given: set[str] = set()
 
     @property
     def text(self) -> str:
@@ -211,12 +213,16 @@ class Material:
         return []
 
     def clause(self) -> str:
-        """The first clause of the first text of which nothing was taken, "" if there is none."""
-        for source in self.sources[:1]:
-            if found := next(source.free(_CLAUSE), None):
-                source.take(*found.span())
-                return _trimmed(found.group())
-        return ""
+        """The next clause of two words or more, the first again when all were given; "" for none."""
+        clauses = [
+            _trimmed(found.group())
+            for source in self.sources
+            for found in _CLAUSE.finditer(source.text)
+            if len(re.findall(r"[^\W\d_]{2,}", found.group())) > 1
+        ]
+        chosen = next((clause for clause in clauses if clause not in self._given), next(iter(clauses), ""))
+        self._given.add(chosen)
+        return chosen
 
     def all_numbers(self) -> list[float]:
         """Every free number of the first text that has one."""

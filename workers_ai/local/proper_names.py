@@ -18,10 +18,11 @@ _VERB = re.compile(
 )
 _STARTS_SENTENCE = re.compile(r"(?:^|[.!?:\n\"“(])\s*$")
 _ALONE = frozenset(
-    """I OK Hello Hi Hey Yes No Please Thanks Monday Tuesday Wednesday Thursday Friday Saturday Sunday Use Using Call
-    Get Give Find Tell Show Return Answer Reply Respond Write Create Make Add Compute Calculate Convert Translate
-    Search Send Book Look Check List Set Extract Describe Explain Summarize Name JSON Now Then Also Is Are Do Does Did
-    Can Could Would What When Where Which Who Why How""".split()
+    """I OK Hello Hi Hey Yes No Please Thanks Monday Tuesday Wednesday Thursday Friday Saturday Sunday Use Using
+    Call Get Give Find Tell Show Return Answer Reply Respond Write Create Make Add Compute Calculate Convert
+    Translate Search Send Book Look Check List Set Extract Describe Explain Summarize Name JSON Now Then Also Is
+    Are Do Does Did Can Could Would Say Buy Compare Visit Meet Ask Order Reserve Schedule Remind Open Play Turn
+    What When Where Which Who Why How""".split()
 )
 
 

@@ -21,7 +21,8 @@ _LISTED = re.compile(
 )
 _ONE_LISTED = re.compile(r"(?=^>? ?Tool Name:)", re.MULTILINE)
 _PLAIN = re.compile(
-    r"^(?P<name>[A-Za-z_]\w*)(?:\([^\n]*?\)[^\n:-]*(?:->[^\n:-]*)?)?\s*[:-]\s+(?P<description>[^\n]+)$", re.MULTILINE
+    r"^(?P<name>[A-Za-z_]\w*)(?:\((?P<parameter>\w*)[^\n]*?\)[^\n:-]*(?:->[^\n:-]*)?)?\s*[:-]\s+(?P<description>[^\n]+)$",
+    re.MULTILINE,
 )
 _PLAIN_LIST = re.compile(
     r"access to the following tools:\s*\n(?P<tools>.*?)\n\s*\n(?:Use the following|The way you use|To use a tool)",
@@ -93,13 +94,18 @@ def _turned(message: Message, number: int) -> list[Message]:
     return [message]
 
 
+def _plain_tool(found: re.Match[str]) -> Tool:
+    """A tool that takes one text, under the name of its first parameter."""
+    name = found["parameter"] or "input"
+    return Tool(found["name"], found["description"], {"type": "object", "properties": {name: {"type": "string"}}})
+
+
 def _langchain(messages: Sequence[Message]) -> _Agent | None:
     last = messages[-1].text if messages else ""
     listed, asked = _PLAIN_LIST.search(last), _QUESTION.search(last)
     if not (_FORMAT.search(last) and listed and asked):
         return None
-    text = {"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]}
-    tools = [Tool(found["name"], found["description"], text) for found in _PLAIN.finditer(listed["tools"])]
+    tools = [_plain_tool(found) for found in _PLAIN.finditer(listed["tools"])]
     history = [Message("user", asked["question"])]
     steps, seen = _STEP.finditer(asked["scratch"]), _OBSERVATION.finditer(asked["scratch"])
     for number, (step, observation) in enumerate(zip(steps, seen, strict=False)):

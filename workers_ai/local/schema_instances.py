@@ -38,8 +38,8 @@ def of(schema: Schema, messages: Sequence[Message], known: Known) -> Any:
     turn = Turn.of(messages)
     system = [message.text for message in messages if message.role in {"system", "developer"}]
     material = Material(*reversed(turn.results), turn.asked, turn.before, *system)
-    inventor = Inventor(turn.asked, lambda: known(messages))
-    return _Maker(material, schema, inventor, from_results=bool(turn.results)).make(resolved(schema, schema))
+    inventor = Inventor(turn.asked, lambda: known(messages), from_results=bool(turn.results))
+    return _Maker(material, schema, inventor).make(resolved(schema, schema))
 
 
 class _Maker(Filler):
@@ -47,9 +47,8 @@ class _Maker(Filler):
 
     inventor: Inventor
 
-    def __init__(self, material: Material, root: Schema, inventor: Inventor, *, from_results: bool) -> None:
+    def __init__(self, material: Material, root: Schema, inventor: Inventor) -> None:
         super().__init__(material, root, inventor=inventor)
-        self._from_results = from_results
 
     def make(self, schema: Schema) -> Any:
         """The whole value, an object or not."""
@@ -63,7 +62,7 @@ class _Maker(Filler):
         """A string that the text does not give: made up, or the next thing that is left."""
         if found := self.inventor.text(name, schema):
             return found
-        if self._from_results and (found := self.material.clause()):
+        if self.inventor.from_results and (found := self.material.clause()):
             return found
         return self.material.quotation() or self.material.name() or self.inventor.topic
 

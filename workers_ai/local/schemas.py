@@ -25,12 +25,15 @@ def resolved(schema: Any, root: Schema, *, depth: int = 0) -> dict[str, Any]:
     return merged
 
 
-def branches(schema: Schema, root: Schema) -> list[dict[str, Any]]:
+def branches(schema: Schema, root: Schema, *, depth: int = 0) -> list[dict[str, Any]]:
     """The alternatives of a resolved schema: `anyOf`, `oneOf`, or a list of types; one where there is no choice."""
     for key in ("anyOf", "oneOf"):
         if isinstance(schema.get(key), list):
             rest = {name: value for name, value in schema.items() if name != key}
-            return [{**rest, **resolved(branch, root)} for branch in schema[key]]
+            chosen = [{**rest, **resolved(branch, root)} for branch in schema[key]]
+            if depth > _DEEPEST:
+                return [rest]
+            return [leaf for branch in chosen for leaf in branches(branch, root, depth=depth + 1)]
     kinds = schema.get("type")
     if isinstance(kinds, list):
         return [{**schema, "type": kind} for kind in kinds]
@@ -47,6 +50,11 @@ def kind_of(schema: Schema) -> str:
     if "items" in schema or "prefixItems" in schema:
         return "array"
     return ""
+
+
+def is_open(schema: Schema) -> bool:
+    """Whether any value will do."""
+    return not {"type", "anyOf", "oneOf", "enum", "const", "properties", "items", "prefixItems"} & schema.keys()
 
 
 def choices_in(schema: Schema) -> list[Any] | None:

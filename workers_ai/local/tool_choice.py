@@ -54,9 +54,7 @@ _OPERATORS = (
 )
 _CUT = re.compile(r"(?<=[.?!;\n])\s+|\s*[,;]\s*(?:and\s+|then\s+|also\s+)*|\s+(?:and|then|also|plus)\s+", re.IGNORECASE)
 _USE_A_TOOL = re.compile(r"\b(?:us(?:e|ing)|call|invoke)\s+(?:\w+\s+){0,3}?(?:tool|function)s?\b", re.IGNORECASE)
-_LATER = re.compile(
-    r"\b(?:then|after(?:wards| that)?|the results?|that (?:number|value|result|sum))\b", re.IGNORECASE
-)
+_LATER = re.compile(r"\b(?:then|after(?:wards| that)?|the results?|that (?:number|value|result|sum))\b", re.IGNORECASE)
 _OPTION = re.compile(r"^[ \t]*[-*•]?[ \t]*['\"]?(?P<name>\w[\w-]*)['\"]?[ \t]*:[ \t]*(?P<text>\S.*)$", re.MULTILINE)
 _OPTION_INLINE = re.compile(r"['\"](?P<name>\w[\w -]*)['\"]: ['\"](?P<text>[^'\"]+)")
 _FAILED = re.compile(r"^\W*(?:error|exception|failed|invalid|missing)\b", re.IGNORECASE)
@@ -144,6 +142,7 @@ class _Fit:
             or (hits > 0 and described > 0)
             or (described >= 2 and described >= len(asked) / 2)
             or (urged and score > 0)
+            or any(_telling(" ".join(arguments.words_of(option))) & asked for option in _options(tool))
         )
         return cls(score, fits and _has_numbers(tool, text))
 
@@ -231,10 +230,12 @@ def _filled(tool: Tool, step: _Step, turn: Turn, given: Mapping[str, Any]) -> To
     results = list(reversed(turn.results))
     # A step that builds on a result asks that first for what it lacks.
     texts = [step.text, *results, turn.asked] if step.later else [step.text, turn.asked, *results]
+    if step.forced:
+        texts = [*results, step.text]
     schema = _with_options(tool)
     found = _without_name(Material(*texts, turn.before), tool)
     # Where nothing in the message asks for the tool, what it lacks is made up.
-    inventor = Inventor(turn.asked) if step.forced else None
+    inventor = Inventor(turn.asked, from_results=bool(results)) if step.forced else None
     filler = Filler(found, tool.parameters, inventor=inventor)
     return ToolCall(tool.name, filler.object(resolved(schema, tool.parameters), given=given))
 
@@ -289,10 +290,9 @@ def _side_by_side(text: str, spans: Sequence[tuple[int, int]]) -> bool:
 
 def _with_options(tool: Tool) -> dict[str, Any]:
     """The tool's schema; a parameter for one of the things that the description lists is told what they are."""
-    listed = _OPTION_INLINE.findall(tool.description) or _OPTION.findall(tool.description)
-    options = {name: text for name, text in listed if name not in {*tool.properties, "Args", "Returns", "Example"}}
-    singular = {word for name in tool.properties for word in arguments.words_of(name)}
-    if not options or not singular & set(words.words(tool.description)):
+    options = _options(tool)
+    told = {word for name in tool.properties for word in arguments.words_of(name)}
+    if not options or not told & set(words.words(tool.description)):
         return dict(tool.parameters)
     properties = dict(tool.properties)
     for name, facts in properties.items():
@@ -300,3 +300,9 @@ def _with_options(tool: Tool) -> dict[str, Any]:
             properties[name] = {**facts, "x-options": options}
             break
     return {**tool.parameters, "properties": properties}
+
+
+def _options(tool: Tool) -> dict[str, str]:
+    """What a description lists as "Name: what for", in lines or as a Python dict: agents to hand over to, and the like."""
+    listed = _OPTION_INLINE.findall(tool.description) or _OPTION.findall(tool.description)
+    return {name: text for name, text in listed if name not in {*tool.properties, "Args", "Returns", "Example"}}

@@ -26,6 +26,11 @@ class Tool:
             parameters if isinstance(parameters, dict) else {},
         )
 
+    def to_openai(self) -> dict[str, Any]:
+        """In OpenAI's form."""
+        facts = {"name": self.name, "description": self.description, "parameters": self.parameters}
+        return {"type": "function", "function": facts}
+
     @property
     def properties(self) -> dict[str, Any]:
         """The parameters' schemas by name."""

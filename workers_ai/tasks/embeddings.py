@@ -66,6 +66,8 @@ def _options(request: EmbeddingRequest) -> dict[str, Any]:
 def check(request: EmbeddingRequest) -> None:
     """Raises BadRequestError for an empty text, by its position, and for a pooling that the model does not offer."""
     call, problem = request.call, None
+    if isinstance(request.texts, str):
+        raise TypeError("texts: a list of texts, not one text")
     if (empty := next((place for place, text in enumerate(request.texts) if not text), None)) is not None:
         problem = f"texts[{empty}] is empty"
     elif request.pooling not in (None, "mean", "cls"):

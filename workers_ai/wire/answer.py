@@ -18,6 +18,8 @@ from workers_ai.wire.text import as_text
 from workers_ai.wire.think import split
 from workers_ai.wire.tool_calls import leaked_call, read_calls
 
+_NUMBERS = frozenset({int, float})
+
 
 def read_chat(reply: Reply, reading: Reading) -> ChatAnswer:
     """The answer in a reply, in either form.
@@ -49,7 +51,8 @@ def read_vectors(reply: Reply, *, model: str, expected: int) -> Vectors:
     result = _result(reply, model=model)
     body = result if isinstance(result, Mapping) else {}
     # bge-m3 answers `contexts` alone under `response` (http-api, trap 6).
-    rows = [_row(row) for row in _in_order(body.get("data") or body.get("response") or [])]
+    held = body.get("data") or body.get("response")
+    rows = [_row(row) for row in _in_order(held if isinstance(held, list) else [])]
     if len(rows) != expected or len({len(row) for row in rows}) > 1 or not all(rows):
         raise _unreadable(f"{expected} vectors of one length were expected, {len(rows)} came", reply, model)
     meta = body.get("meta")
@@ -74,7 +77,8 @@ def _result(reply: Reply, *, model: str) -> object:
 def _choices(result: Mapping[str, Any], reading: Reading) -> list[Choice]:
     """The choices of either form. `choices` goes before `response`: an answer may hold both."""
     if listed := result.get("choices"):
-        return [_choice(choice, reading) for choice in listed]
+        choices = listed if isinstance(listed, list) else []
+        return [_choice(choice, reading) for choice in choices if _is_choice(choice)]
     for key in ("response", "response_text"):  # the second was reported of one model only (quirk 11)
         if key in result:
             message = {"content": result[key], "tool_calls": result.get("tool_calls")}
@@ -82,8 +86,12 @@ def _choices(result: Mapping[str, Any], reading: Reading) -> list[Choice]:
     return []
 
 
+def _is_choice(value: object) -> bool:
+    return isinstance(value, Mapping) and (isinstance(value.get("message"), Mapping) or "text" in value)
+
+
 def _choice(choice: Mapping[str, Any], reading: Reading) -> Choice:
-    message = choice.get("message") or {}
+    message = mapping(choice.get("message"))
     held = message["content"] if "content" in message else choice.get("text")  # `text`: a completion
     text, reasoning = as_text(held), reasoning_of(message)
     if reading.thinks_in_text and not reasoning:
@@ -102,6 +110,11 @@ def _choice(choice: Mapping[str, Any], reading: Reading) -> Choice:
     )
 
 
+def mapping(value: object) -> Mapping[str, Any]:
+    """`value` if it is an object; an empty one for anything else that a service may send in its place."""
+    return value if isinstance(value, Mapping) else {}
+
+
 def finish_reason(told: object, *, calls: bool) -> str | None:
     """Why an answer ended. One with calls ends with "tool_calls", whatever the model says (quirk 38)."""
     if calls and told in (None, "", "stop"):
@@ -115,14 +128,18 @@ def reasoning_of(message: Mapping[str, Any]) -> str:
 
 
 def _in_order(data: list[Any]) -> list[Any]:
-    if data and all(isinstance(row, Mapping) and isinstance(row.get("index"), int) for row in data):
-        return sorted(data, key=lambda row: int(row["index"]))
-    return data
+    if not data or not all(isinstance(row, Mapping) and isinstance(row.get("index"), int) for row in data):
+        return data
+    if len({row["index"] for row in data}) < len(data):
+        return []  # two claim the same place
+    return sorted(data, key=lambda row: int(row["index"]))
 
 
 def _row(row: Any) -> list[float]:
     values = row.get("embedding") if isinstance(row, Mapping) else row
-    return [float(value) for value in values] if isinstance(values, list) else []
+    if not isinstance(values, list) or not all(map(_NUMBERS.__contains__, map(type, values))):
+        return []
+    return list(map(float, values))
 
 
 def _unreadable(message: str, reply: Reply, model: str) -> InvalidResponseError:

@@ -13,13 +13,16 @@ from workers_ai.errors import InvalidResponseError, StreamInterruptedError
 from workers_ai.exchange import Reply
 from workers_ai.sse import DONE, Event, EventDecoder
 from workers_ai.usage import StreamUsage
-from workers_ai.wire.answer import finish_reason, reasoning_of
+from workers_ai.wire.answer import finish_reason, mapping, reasoning_of
 from workers_ai.wire.cut_off import inferred_finish_reason, tell_if_cut
 from workers_ai.wire.reading import Reading
 from workers_ai.wire.reply_facts import facts_of
 from workers_ai.wire.text import as_text
 from workers_ai.wire.think import ThinkSplitter
 from workers_ai.wire.tool_calls import CallAssembler, CallPiece, leaked_call
+
+_FOREIGN = frozenset({"chunk", "output"})
+"""Keys of frames with a form of their own: moondream's, which repeat the text so far (quirk 27)."""
 
 _TEXT_EVENTS = frozenset({"", "message", "error"})
 
@@ -38,6 +41,7 @@ class ChatStreamReader:
         "_done",
         "_events",
         "_finish_reason",
+        "_foreign",
         "_head",
         "_leak",
         "_model",
@@ -63,6 +67,7 @@ class ChatStreamReader:
         self._body: dict[str, Any] = {}  # the answer's own id, model and time, from the first frame that tells them
         self._finish_reason: str | None = None
         self._done = False
+        self._foreign = False  # whether any was of a kind that is not read here
         self._understood = False  # whether any frame was one of ours
 
     @property
@@ -102,7 +107,7 @@ class ChatStreamReader:
                 partial=self.partial,
                 hint="`partial` holds what had arrived",
             )
-        if not self._understood:
+        if not self._understood or (self._foreign and not self._pieces):
             raise InvalidResponseError(
                 "The stream held no frame with text", model=self._model, request_id=self._head.request_id
             )
@@ -139,6 +144,8 @@ class ChatStreamReader:
         if data == DONE:
             self._done = True
             return
+        if not data.strip():
+            return
         try:
             frame = from_json(data)
         except ValueError:
@@ -156,19 +163,21 @@ class ChatStreamReader:
         if is_refusal(frame):
             raise diagnose(self._head, model=self._model, partial=self.partial, frame=frame)
         if "usage" in frame:
-            self._understood = True
             self._usage.add(frame["usage"], native="choices" not in frame)
         if not self._body and "id" in frame:
             self._body = {key: frame.get(key) for key in ("id", "model", "created")}
-        if choices := frame.get("choices"):
-            return self._choice_delta(choices[0], frame)
+        self._foreign = self._foreign or not _FOREIGN.isdisjoint(frame)
+        choices = frame.get("choices")
+        if isinstance(choices, list):
+            self._understood = True
+            if choices and isinstance(choices[0], Mapping):
+                return self._choice_delta(choices[0], frame)
         return self._native_delta(frame)
 
     def _choice_delta(self, choice: Mapping[str, Any], frame: Mapping[str, Any]) -> ChatDelta | None:
-        self._understood = True
-        if reason := choice.get("finish_reason"):
+        if isinstance(reason := choice.get("finish_reason"), str) and reason:
             self._finish_reason = reason  # may come twice, or be null on the natural last frame (quirk 17)
-        delta = choice.get("delta") or choice.get("message") or {}
+        delta = mapping(choice.get("delta") or choice.get("message"))
         text = as_text(delta.get("content") if "content" in delta else choice.get("text"))
         # One frame can hold the same text in both forms (quirk 15): `choices` wins where it has any.
         if not text and "response" in frame:

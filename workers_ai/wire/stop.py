@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from workers_ai.answers import ChatAnswer, ChatDelta
+from workers_ai.errors import WorkersAIError
 from workers_ai.exchange import Reply, StreamReader
 
 
@@ -46,26 +47,33 @@ class StoppingReader:
     def close(self) -> Iterator[ChatDelta]:
         """What was held back, and the last delta."""
         for delta in self._passed(self._inner.close()):
-            if delta.facts is not None and self._open:
-                yield ChatDelta(self._open)
-                self._open = ""
+            if delta.facts is not None and (rest := cut(self._open, self._stops)):
+                yield ChatDelta(rest)
             yield delta
 
     def _passed(self, deltas: Iterable[ChatDelta]) -> Iterator[ChatDelta]:
-        for delta in deltas:
-            delta.text = self._clear(delta.text) if delta.text else ""
-            if delta != ChatDelta():
-                yield delta
+        try:
+            for delta in deltas:
+                delta.text = self._clear(delta.text) if delta.text else ""
+                if delta != ChatDelta():
+                    yield delta
+        except WorkersAIError as error:
+            error.partial = self.partial  # what had arrived ends at the stop sequence too
+            raise
 
     def _clear(self, text: str) -> str:
+        """The part of the text that is certain: before any stop sequence and any beginning of one."""
         if self._stopped:
             return ""
         text = self._open + text
         kept = cut(text, self._stops)
-        self._stopped = len(kept) < len(text)
-        held = 0 if self._stopped else max(overlap(text, stop) for stop in self._stops)
-        self._open = text[len(text) - held :]
-        return kept[: len(kept) - held] if held else kept
+        begun = len(text) - max(overlap(text, stop) for stop in self._stops)
+        if begun < len(kept) or len(kept) == len(text):
+            # Another sequence may have begun earlier than the one that is complete, if any is.
+            self._open = text[begun:]
+            return text[:begun]
+        self._stopped, self._open = True, ""
+        return kept
 
 
 def stopping(

@@ -21,6 +21,10 @@ def test_a_journey_has_two_places_a_day_and_a_number():
     ) == {"origin": "Berlin", "destination": "New York", "date": "3 May", "passengers": 2}
 
 
+def test_a_preposition_tells_whose_name_it_is():
+    assert filled("Make an album by Nina Simone for Oslo", name="string", artist="string")["artist"] == "Nina Simone"
+
+
 def test_quotations_go_where_their_labels_say():
     text = "Send an email to bob@example.com with subject 'Hi' and body 'See you'"
     expected = {"recipient": "bob@example.com", "subject": "Hi", "body": "See you"}

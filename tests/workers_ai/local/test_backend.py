@@ -96,3 +96,27 @@ def test_a_backend_that_breaks_off_leaves_an_error_frame_and_no_done(make_emulat
     assert first["response"] == "Hel"
     assert last["errors"][0]["code"] == 7009
     assert emulator.account.usage.by_model[LLAMA].completion_tokens == 1
+
+
+def test_calls_of_the_backend_come_in_the_form_of_the_family(make_emulator, frames_of, said):
+    pieces = [
+        {"tool_calls": [{"index": 0, "id": "x", "function": {"name": "add", "arguments": ""}}]},
+        {"tool_calls": [{"index": 0, "function": {"arguments": '{"a":1'}}]},
+        {"tool_calls": [{"index": 0, "function": {"arguments": "}"}}]},
+    ]
+    other = OtherServer(pieces, finish="tool_calls")
+    emulator = make_emulator(backend=other.backend(model="mine"))
+    call = {"id": "c", "type": "function", "function": {"name": "add", "arguments": '{"a":0}'}}
+    history = [*said("Hello"), {"role": "assistant", "content": "", "tool_calls": [call]}]
+    history.append({"role": "tool", "tool_call_id": "c", "content": "0"})
+    body = {"messages": history, "tools": [{"name": "add", "description": "", "parameters": {}}]}
+    assert emulator.result(LLAMA, body)["tool_calls"] == [{"name": "add", "arguments": {"a": 1}}]
+    assert other.asked[0]["messages"][1]["tool_calls"] == [call]
+    assert other.asked[0]["messages"][2] == {"role": "tool", "tool_call_id": "c", "content": "0"}
+    assert other.asked[0]["tools"] == [{"type": "function", "function": body["tools"][0]}]
+    schema = {"type": "object", "properties": {"a": {"type": "integer"}}}
+    emulator.run(LLAMA, body | {"response_format": {"type": "json_schema", "json_schema": schema}})
+    assert other.asked[1]["response_format"]["json_schema"]["schema"] == schema
+    choice = emulator.result(GEMMA, body)["choices"][0]
+    assert choice["message"]["tool_calls"][0]["function"] == {"name": "add", "arguments": '{"a":1}'}
+    assert choice["finish_reason"] == "tool_calls"

@@ -6,11 +6,11 @@ You have access to the following tools:
 > Tool Name: get_weather
 Tool Description: get_weather(location: str) -> str
 Get the weather at a location.
-Tool Args: {"properties": {"location": {"title": "Location", "type": "string"}}, "required": ["location"], "type": "object"}
+Tool Args: {"properties": {"location": {"type": "string"}}, "required": ["location"], "type": "object"}
 
 > Tool Name: multiply
 Tool Description: Multiply two numbers.
-Tool Args: {"properties": {"a": {"type": "integer"}, "b": {"type": "integer"}}, "required": ["a", "b"], "type": "object"}
+Tool Args: {"properties": {"a": {"type": "integer"}, "b": {"type": "integer"}}, "required": ["a", "b"]}
 
 Please use the following format:
 

@@ -142,6 +142,16 @@ def test_options_listed_in_a_description_are_chosen_from():
     assert arguments["to_agent"] == "WriteAgent"
 
 
+def test_a_conversation_is_handed_over_once_and_goes_on_there():
+    about = "Useful for handing off to another agent.\n\nCurrently available agents:\n{'WeatherAgent': 'Tells it.'}"
+    handoff = tool("handoff", about, to_agent="string", reason="string")
+    ((name, arguments),) = calls("What is the weather in Oslo?", [handoff])
+    assert (name, arguments["to_agent"]) == ("handoff", "WeatherAgent")
+    history = done("handoff", "Agent WeatherAgent is now handling the request.", **arguments)
+    expected = [("get_weather", {"location": "Oslo"})]
+    assert calls("What is the weather in Oslo?", [handoff, WEATHER], history=history) == expected
+
+
 def test_the_words_of_operators_are_known():
     assert calls("What is 3 + 4", [MULTIPLY, ADD]) == [("add", {"a": 3, "b": 4})]
     assert calls("What is 3 times 4?", [ADD, MULTIPLY]) == [("multiply", {"a": 3, "b": 4})]
