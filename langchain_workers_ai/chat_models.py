@@ -13,18 +13,16 @@ from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from langchain_workers_ai.content_blocks import register
 from langchain_workers_ai.errors import ERROR_CLASSES
 from langchain_workers_ai.messages import summed_output, to_chunk, to_result, with_tool_names
 from langchain_workers_ai.profiles import profile_of
 from langchain_workers_ai.serialization import SECRETS, plain_fields, register_for_load
-from langchain_workers_ai.structured import Method, Schema, response_format_of, structured_output
-from langchain_workers_ai.tools import Tool, to_wire_tools
+from langchain_workers_ai.tools import Tool, response_format_of, to_wire_tools
 from langchain_workers_ai.tracing import identifying_params, langsmith_params
-from workers_ai.answers import PROVIDER
-from workers_ai.tasks import chat
+from workers_ai import tasks
 from workers_ai.text_fields import DEFAULT_MODEL, ChatFields
 from workers_ai.wire.tools import tool_choice as wire_choice
 
@@ -34,7 +32,9 @@ if TYPE_CHECKING:
     from langchain_core.language_models.model_profile import ModelProfile
 
     from langchain_workers_ai.options import ChatOptions
+    from langchain_workers_ai.structured import Method, Schema
     from workers_ai.errors import ErrorClasses
+    from workers_ai.tasks.chat import ChatExchange
     from workers_ai.wire.message import WireMessage
 
 
@@ -97,6 +97,8 @@ class ChatWorkersAI(BaseChatModel, ChatFields):
     if TYPE_CHECKING:
 
         def __init__(self, **kwargs: Unpack[ChatOptions]) -> None: ...
+
+    model_config = ConfigDict(defer_build=False)
 
     aliases: ClassVar[Mapping[str, str]] = {**ChatFields.aliases, "model_name": "model"}
     error_classes: ClassVar[ErrorClasses] = ERROR_CLASSES
@@ -206,6 +208,8 @@ class ChatWorkersAI(BaseChatModel, ChatFields):
         Raises OutputParserException for an answer outside the schema, LangChain's ModelRefusalError (where it has
         that) for a refusal.
         """
+        from langchain_workers_ai.structured import structured_output
+
         return structured_output(self, schema, method=method, include_raw=include_raw, strict=strict, **kwargs)
 
     def _generate(
@@ -274,7 +278,7 @@ class ChatWorkersAI(BaseChatModel, ChatFields):
         *,
         stream: bool = False,
         usage: bool = True,
-    ) -> chat.ChatExchange:
+    ) -> ChatExchange:
         """The exchange for one call: this object's arguments under the call's own."""
         changes = self._call_options({name: value for name, value in kwargs.items() if name not in HOW_CALLED})
         if stop is not None:
@@ -286,7 +290,7 @@ class ChatWorkersAI(BaseChatModel, ChatFields):
             "parallel_tool_calls": changes.pop("parallel_tool_calls", self.parallel_tool_calls),
         }
         told = _without(told, self.disabled_params)
-        request = chat.ChatRequest(
+        request = tasks.chat.ChatRequest(
             call,
             messages,
             _without(self._text_options(changes), self.disabled_params),
@@ -294,7 +298,7 @@ class ChatWorkersAI(BaseChatModel, ChatFields):
             tools=tools,
             **told,
         )
-        return self._exchange(chat.exchange, request, stream=stream)
+        return self._exchange(tasks.chat.exchange, request, stream=stream)
 
 
 def _without(options: dict[str, Any], disabled: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -310,5 +314,3 @@ def _without(options: dict[str, Any], disabled: Mapping[str, Any] | None) -> dic
 
 register()
 register_for_load(__name__, ChatWorkersAI.__name__)
-
-__all__ = ["PROVIDER", "ChatWorkersAI"]

@@ -12,7 +12,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages import content as blocks
 from langchain_core.messages.block_translators import register_translator
 
-from workers_ai.answers import PROVIDER
+from workers_ai.provider import PROVIDER
 
 
 def translate(message: AIMessage) -> list[blocks.ContentBlock]:

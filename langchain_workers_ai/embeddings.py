@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from langchain_core.embeddings import Embeddings
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from langchain_workers_ai.errors import ERROR_CLASSES
 from workers_ai import bulk
@@ -39,6 +39,8 @@ class WorkersAIEmbeddings(Embeddings, EmbeddingFields):
     if TYPE_CHECKING:
 
         def __init__(self, **kwargs: Unpack[WorkersAIEmbeddingsOptions]) -> None: ...
+
+    model_config = ConfigDict(defer_build=False)
 
     aliases: ClassVar[Mapping[str, str]] = {**EmbeddingFields.aliases, "model_name": "model"}
     error_classes: ClassVar[ErrorClasses] = ERROR_CLASSES

@@ -11,23 +11,26 @@ from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackMana
 from langchain_core.language_models.base import LangSmithParams
 from langchain_core.language_models.llms import BaseLLM
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, Generation, GenerationChunk, LLMResult
+from pydantic import ConfigDict
 
 from langchain_workers_ai.errors import ERROR_CLASSES
 from langchain_workers_ai.messages import summed_output, to_text_chunk, token_usage
 from langchain_workers_ai.serialization import SECRETS, plain_fields, register_for_load
 from langchain_workers_ai.tracing import identifying_params, langsmith_params
-from workers_ai.answers import ChatAnswer
-from workers_ai.bulk import MAX_CONCURRENCY
+from workers_ai import tasks
 from workers_ai.in_flight import ain_order, in_order
-from workers_ai.tasks import completion
 from workers_ai.text_fields import DEFAULT_MODEL, TextFields
 
 if TYPE_CHECKING:
     from typing import Unpack
 
     from langchain_workers_ai.options import LLMOptions
+    from workers_ai.answers import ChatAnswer
     from workers_ai.errors import ErrorClasses
-    from workers_ai.tasks.chat import ChatExchange
+    from workers_ai.tasks.text_exchange import TextExchange
+
+_AT_ONCE = 8
+"""Prompts under way at a time."""
 
 
 class WorkersAI(BaseLLM, TextFields):
@@ -50,6 +53,8 @@ class WorkersAI(BaseLLM, TextFields):
     if TYPE_CHECKING:
 
         def __init__(self, **kwargs: Unpack[LLMOptions]) -> None: ...
+
+    model_config = ConfigDict(defer_build=False)
 
     aliases: ClassVar[Mapping[str, str]] = {**TextFields.aliases, "model_name": "model"}
     error_classes: ClassVar[ErrorClasses] = ERROR_CLASSES
@@ -103,7 +108,7 @@ class WorkersAI(BaseLLM, TextFields):
         if self.streaming:
             return _joined([list(self._stream(prompt, stop, run_manager, **kwargs)) for prompt in prompts])
         exchanges = [self._prompt(prompt, stop, kwargs) for prompt in prompts]
-        return _result(in_order(self._transport.send, exchanges, at_once=MAX_CONCURRENCY))
+        return _result(in_order(self._transport.send, exchanges, at_once=_AT_ONCE))
 
     async def _agenerate(
         self,
@@ -117,7 +122,7 @@ class WorkersAI(BaseLLM, TextFields):
                 [[chunk async for chunk in self._astream(prompt, stop, run_manager, **kwargs)] for prompt in prompts]
             )
         exchanges = [self._prompt(prompt, stop, kwargs) for prompt in prompts]
-        return _result(await ain_order(self._transport.asend, exchanges, at_once=MAX_CONCURRENCY))
+        return _result(await ain_order(self._transport.asend, exchanges, at_once=_AT_ONCE))
 
     def _stream(
         self,
@@ -149,15 +154,15 @@ class WorkersAI(BaseLLM, TextFields):
 
     def _prompt(
         self, prompt: str, stop: list[str] | None, kwargs: Mapping[str, Any], *, stream: bool = False
-    ) -> ChatExchange:
+    ) -> TextExchange:
         """The exchange for one prompt: this object's arguments under the call's own."""
         changes = self._call_options({name: value for name, value in kwargs.items() if name != "stream_usage"})
         if stop is not None:
             changes["stop"] = stop
         call = self._call(self.model, changes)
         usage = kwargs.get("stream_usage", self.stream_usage)
-        request = completion.CompletionRequest(call, prompt, self._text_options(changes), stream_usage=usage)
-        return self._exchange(completion.exchange, request, stream=stream)
+        request = tasks.completion.CompletionRequest(call, prompt, self._text_options(changes), stream_usage=usage)
+        return self._exchange(tasks.completion.exchange, request, stream=stream)
 
 
 def _result(answers: list[ChatAnswer]) -> LLMResult:

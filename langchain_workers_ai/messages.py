@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from langchain_core.messages import (
     AIMessage,
@@ -25,11 +25,15 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from pydantic_core import to_json
 
 from langchain_workers_ai.errors import WorkersAIBadRequestError
-from workers_ai.answers import PROVIDER, ChatAnswer, ChatDelta, Choice, Facts
-from workers_ai.usage import Usage
+from workers_ai.provider import PROVIDER
+from workers_ai.wire.call_ids import inward_id
 from workers_ai.wire.message import WireMessage
-from workers_ai.wire.tool_calls import CallPiece, inward_id
-from workers_ai.wire.tool_calls import ToolCall as Call
+
+if TYPE_CHECKING:
+    from workers_ai.answers import ChatAnswer, ChatDelta, Choice, Facts
+    from workers_ai.usage import Usage
+    from workers_ai.wire.tool_calls import CallPiece
+    from workers_ai.wire.tool_calls import ToolCall as Call
 
 _NO_FORM = frozenset({"audio", "input_audio", "file", "input_file", "document", "video", "media"})
 """Blocks that the service has no form for. What else an answer holds is a record of how it was made: thinking, calls

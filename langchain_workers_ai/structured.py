@@ -89,16 +89,6 @@ def _instructed(model: ChatWorkersAI, schema: Schema) -> Callable[[LanguageModel
     return instructed
 
 
-def response_format_of(asked: dict[str, Any] | type | None) -> dict[str, Any] | None:
-    """What users write for a response format, as OpenAI's `response_format`: that, or a schema."""
-    if asked is None:
-        return None
-    if isinstance(asked, dict) and asked.get("type") in ("text", "json_object", "json_schema"):
-        return asked
-    schema = convert_to_json_schema(asked)
-    return {"type": "json_schema", "json_schema": {"name": schema.get("title") or "answer", "schema": schema}}
-
-
 def _by_call(
     model: ChatWorkersAI, schema: Schema | None, *, strict: bool | None, kwargs: dict[str, Any]
 ) -> tuple[Runnable[LanguageModelInput, Any], BaseOutputParser[Any]]:

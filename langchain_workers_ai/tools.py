@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from langchain_core.tools import BaseTool
-from langchain_core.utils.function_calling import convert_to_openai_tool
+from langchain_core.utils.function_calling import convert_to_json_schema, convert_to_openai_tool
 
 from workers_ai.wire.tools import WireTool, wire_tool
 
@@ -28,3 +28,13 @@ def _to_wire(tool: Tool, *, strict: bool | None) -> WireTool:
         tool = dict(tool)
         tool.pop("cache_control", None)  # Anthropic's, about its own cache
     return wire_tool(convert_to_openai_tool(tool, strict=strict))
+
+
+def response_format_of(asked: dict[str, Any] | type | None) -> dict[str, Any] | None:
+    """What users write for a response format, as OpenAI's `response_format`: that, or a schema."""
+    if asked is None:
+        return None
+    if isinstance(asked, dict) and asked.get("type") in ("text", "json_object", "json_schema"):
+        return asked
+    schema = convert_to_json_schema(asked)
+    return {"type": "json_schema", "json_schema": {"name": schema.get("title") or "answer", "schema": schema}}

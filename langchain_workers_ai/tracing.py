@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from langchain_core.language_models.base import LangSmithParams
 
-from workers_ai.answers import PROVIDER
+from workers_ai.provider import PROVIDER
 from workers_ai.text_fields import TextFields
 
 

@@ -7,13 +7,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from workers_ai.cost import Cost
+from workers_ai.provider import PROVIDER
 from workers_ai.usage import Usage
 
 if TYPE_CHECKING:
     from workers_ai.wire.tool_calls import CallPiece, ToolCall
-
-PROVIDER = "cloudflare-workers-ai"
-"""Our name in traces: models.dev's id, and what langchain-cloudflare reports too, so that dashboards keep working."""
 
 
 @dataclass(frozen=True, slots=True)

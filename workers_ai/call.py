@@ -7,11 +7,12 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from pydantic_core import PydanticSerializationError, to_json
 
+from workers_ai.api import Api, Form
 from workers_ai.catalog import lookup, suggest
 from workers_ai.errors import BadRequestError
 from workers_ai.exchange import Request
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from workers_ai.catalog import ModelInfo
     from workers_ai.gateway import Gateway
 
-Api = Literal["auto", "native", "openai"]
-Form = Literal["native", "openai"]
 
 _BAD_IN_A_MODEL_ID = re.compile(r"[\s?#\\\x00-\x1f\x7f]|(?:^|/)\.\.?(?:/|$)|//")
 

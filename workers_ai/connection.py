@@ -19,12 +19,11 @@ from pydantic import (
     model_validator,
 )
 
+from workers_ai.api import Api
 from workers_ai.arguments import settle, unknown
-from workers_ai.call import Api, Call
 from workers_ai.errors import BadRequestError, ErrorClasses, WorkersAIError, recast
 from workers_ai.gateway import Gateway, PickledGateway, gateway_from_environment
 from workers_ai.redaction import SecretHeaders, hidden_inputs
-from workers_ai.retry import RetryPolicy
 from workers_ai.settings import (
     Settings,
     Timeouts,
@@ -41,6 +40,7 @@ from workers_ai.settings import (
 if TYPE_CHECKING:
     import httpx
 
+    from workers_ai.call import Call
     from workers_ai.transport import Transport
 
     Timeout = float | httpx.Timeout | Mapping[str, float | None] | None
@@ -110,8 +110,13 @@ class ConnectionFields(BaseModel):
 
     # After a framework's base this wins over its `extra="ignore"`: a typing error must not pass in silence.
     # Inputs are hidden in validation errors: one of them may be the token.
+    # Only the classes that users make need a validator: each says `defer_build=False` for itself.
     model_config = ConfigDict(
-        extra="forbid", arbitrary_types_allowed=True, protected_namespaces=(), hide_input_in_errors=True
+        extra="forbid",
+        arbitrary_types_allowed=True,
+        protected_namespaces=(),
+        hide_input_in_errors=True,
+        defer_build=True,
     )
 
     aliases: ClassVar[Mapping[str, str]] = {
@@ -271,6 +276,7 @@ class ConnectionFields(BaseModel):
         )
         held = self._made.transport
         if held is None or held[0] != made_of:
+            from workers_ai.retry import RetryPolicy
             from workers_ai.transport import Transport
 
             transport = Transport(
@@ -296,6 +302,8 @@ class ConnectionFields(BaseModel):
 
         Takes the ones it knows out of `options`. Raises BadRequestError for what cannot be a model id or a gateway.
         """
+        from workers_ai.call import Call
+
         return self._exchange(
             Call,
             model=options.pop("model", None) or model,

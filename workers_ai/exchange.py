@@ -89,7 +89,7 @@ class Exchange(Generic[Answer, Delta]):
     read: a whole reply -> the answer, or an error of our family.
     reader: a reply's head -> fresh state for one attempt of a stream.
     whole: an answer that came in one piece although a stream was asked for -> its deltas.
-    unstreamed: the same question without the stream, for models that answer a stream with nothing (quirk 3).
+    unstreamed: makes the same question without the stream, for models that answer a stream with nothing (quirk 3).
     idempotent: whether a reply that broke off halfway may be asked for again: text would be paid for twice.
     """
 
@@ -97,5 +97,5 @@ class Exchange(Generic[Answer, Delta]):
     read: Callable[[Reply], Answer]
     reader: Callable[[Reply], StreamReader[Delta]] | None = None
     whole: Callable[[Answer], Iterable[Delta]] | None = None
-    unstreamed: Exchange[Answer, Delta] | None = None
+    unstreamed: Callable[[], Exchange[Answer, Delta]] | None = None
     idempotent: bool = False

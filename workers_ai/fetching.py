@@ -10,7 +10,6 @@ import re
 from typing import TYPE_CHECKING
 
 from workers_ai.errors import BadRequestError
-from workers_ai.pool import SHARED, network_key
 
 if TYPE_CHECKING:
     import httpx
@@ -32,6 +31,8 @@ def fetch(url: str) -> str:
     Raises BadRequestError for an address that is not http(s), an answer that is no picture or over 10 MiB, and
     httpx's own errors for a failed connection.
     """
+    from workers_ai.pool import SHARED, network_key
+
     client = SHARED.client(network_key())
     with client.stream("GET", _checked(url), timeout=SECONDS, follow_redirects=False) as response:
         body = b""
@@ -42,6 +43,8 @@ def fetch(url: str) -> str:
 
 async def afetch(url: str) -> str:
     """As `fetch`."""
+    from workers_ai.pool import SHARED, network_key
+
     client = await SHARED.aclient(network_key())
     async with client.stream("GET", _checked(url), timeout=SECONDS, follow_redirects=False) as response:
         body = b""

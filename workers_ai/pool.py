@@ -11,6 +11,7 @@ import threading
 import weakref
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     import httpx
 
 MAX_CONNECTIONS = 256
-KEPT_ALIVE = 32
-KEEP_ALIVE_SECONDS = 30.0
+KEPT_ALIVE = 16  # httpcore looks at every idle connection at each request
+KEEP_ALIVE_SECONDS = 10.0
 
 _NETWORK_VARIABLES = (
     "HTTP_PROXY",
@@ -141,6 +142,8 @@ class Pool:
                 max_keepalive_connections=KEPT_ALIVE,
                 keepalive_expiry=KEEP_ALIVE_SECONDS,
             ),
+            # The service's cookies tell accounts apart, and the clients are shared by all accounts.
+            "cookies": CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             "follow_redirects": False,  # the token goes to the configured host only
             # The emulator and other servers on this machine are reached directly, whatever proxy is set.
             "mounts": {f"all://{host}": None for host in ("localhost", "127.0.0.1", "[::1]")},

@@ -7,9 +7,9 @@ from typing import Any, ClassVar, TypedDict
 
 from pydantic import Field, field_validator
 
+from workers_ai import fetching
 from workers_ai.catalog import lookup
 from workers_ai.connection import CALL_OPTIONS, ConnectionFields
-from workers_ai.fetching import afetch, fetch
 from workers_ai.wire.message import WireMessage
 from workers_ai.wire.options import OPTIONS
 from workers_ai.wire.pictures import addresses, inlined
@@ -159,12 +159,12 @@ class ChatFields(TextFields):
     def _with_pictures(self, messages: list[WireMessage], model: str) -> list[WireMessage]:
         """`messages` with the pictures in them that have to be fetched."""
         wanted = self._pictures_to_fetch(messages, model)
-        return inlined(messages, {url: fetch(url) for url in wanted}) if wanted else messages
+        return inlined(messages, {url: fetching.fetch(url) for url in wanted}) if wanted else messages
 
     async def _awith_pictures(self, messages: list[WireMessage], model: str) -> list[WireMessage]:
         """As `_with_pictures`."""
         wanted = self._pictures_to_fetch(messages, model)
-        return inlined(messages, {url: await afetch(url) for url in wanted}) if wanted else messages
+        return inlined(messages, {url: await fetching.afetch(url) for url in wanted}) if wanted else messages
 
 
 _SORTED: tuple[str, ...] = tuple(sorted(OPTIONS))

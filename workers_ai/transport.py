@@ -285,7 +285,7 @@ def _read_whole(exchange: Exchange[Answer, Any], reply: Reply) -> Answer | None:
 
 def _unstreamed(exchange: Exchange[Answer, Delta]) -> Exchange[Answer, Delta]:
     assert exchange.unstreamed is not None
-    return exchange.unstreamed
+    return exchange.unstreamed()
 
 
 def _interrupted(error: WorkersAIError, reader: StreamReader[Any] | None) -> WorkersAIError:

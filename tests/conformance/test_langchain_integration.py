@@ -58,7 +58,7 @@ class _Chat(_OnTheEmulator, ChatModelIntegrationTests):
         whole = httpx.Response(200, content=PICTURE, request=httpx.Request("GET", "https://example.com/"))
         monkeypatch.setattr(httpx, "get", lambda *_, **__: whole)
         data_url = f"data:image/png;base64,{base64.b64encode(PICTURE).decode()}"
-        monkeypatch.setattr("workers_ai.text_fields.fetch", lambda _: data_url)
+        monkeypatch.setattr("workers_ai.fetching.fetch", lambda _: data_url)
 
     @property
     def chat_model_class(self) -> type[BaseChatModel]:

@@ -536,7 +536,7 @@ def test_an_empty_json_answer_to_a_stream_is_an_error_that_can_be_asked_for_unst
     assert found.reply.is_json
     with pytest.raises(e.InvalidResponseError):
         asked.read(found.reply)
-    assert json.loads(asked.unstreamed.request.body).get("stream", False) is False
+    assert json.loads(asked.unstreamed().request.body).get("stream", False) is False
 
 
 # Embeddings

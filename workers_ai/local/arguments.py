@@ -100,8 +100,7 @@ class Filler:
 
     def _object(self, schema: Schema, found: dict[str, Any]) -> dict[str, Any]:
         properties = {name: resolved(facts, self.root) for name, facts in (schema.get("properties") or {}).items()}
-        # Those that say which preposition they stand behind choose before those that take any name.
-        for name, facts in sorted(properties.items(), key=lambda item: not _ROLES.keys() & set(words_of(item[0]))):
+        for name, facts in sorted(properties.items(), key=_pickiness):
             if name not in found and (value := self.precise(name, facts)) is not MISSING:
                 found[name] = value
         required = required_of(schema)
@@ -308,6 +307,12 @@ class Filler:
         found = {name: value for name, value in values.items() if value is not MISSING}
         self._depth -= 1
         return self.object(schema, given=found) if found else MISSING
+
+
+def _pickiness(item: tuple[str, Schema]) -> int:
+    """Who chooses first: what stands behind a preposition of its own, then lists, then what takes any name."""
+    name, facts = item
+    return 0 if _ROLES.keys() & set(words_of(name)) else 1 if kind_of(facts) == "array" else 2
 
 
 def words_of(name: str) -> list[str]:

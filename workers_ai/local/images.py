@@ -31,11 +31,9 @@ class Image:
         """A phrase, for example "a PNG image of 640 x 480 pixels"."""
         if self.host:
             return f"an image at {self.host}, which the emulator does not fetch"
-        kind = _NAMES.get(self.media_type, self.media_type)
-        article = "an" if kind[:1] in "aeiouAEIOU" else "a"
-        noun = f"{kind} image" if kind in _NAMES.values() else f"image of the type {kind}"
         pixels = f" of {self.size[0]} x {self.size[1]} pixels" if self.size else ""
-        return f"{article if noun.startswith(kind) else 'an'} {noun}{pixels}"
+        name = _NAMES.get(self.media_type)
+        return f"a {name} image{pixels}" if name else f"an image of the type {self.media_type}{pixels}"
 
 
 def is_image(part: Any) -> bool:

@@ -8,6 +8,9 @@ from itertools import pairwise
 from . import extract, proper_names, words
 from .proper_names import Name
 
+# What is filled in is looked for in the first so many characters of a text, and near a number in so many around it.
+_LONGEST = 20_000
+_WINDOW = 80
 _QUOTED = re.compile(
     r"[\"“„«](?P<a>[^\"”“»\n]+)[\"”“»]|(?<![\w])['‘](?P<b>[^'’\n]+)['’](?!\w)|「(?P<c>[^」\n]+)」|`(?P<d>[^`\n]+)`"
 )
@@ -52,7 +55,7 @@ class Source:
     """One text and what was taken from it so far."""
 
     def __init__(self, text: str) -> None:
-        self.text = text
+        self.text = text[:_LONGEST]
         self._taken: list[tuple[int, int]] = []
 
     def take(self, start: int, end: int) -> None:
@@ -107,9 +110,9 @@ class Source:
         return _trimmed(self.text[end:])
 
     def _around(self, start: int, end: int) -> frozenset[str]:
-        before = re.split(r"[,.;:!?\n]", self.text[:start])[-1].split()[-3:]
-        after = re.split(r"[,.;:!?\n]", self.text[end:])[0].split()[:3]
-        unit = "degrees" if self.text[end:].lstrip().startswith("°") else ""
+        before = re.split(r"[,.;:!?\n]", self.text[max(0, start - _WINDOW) : start])[-1].split()[-3:]
+        after = re.split(r"[,.;:!?\n]", self.text[end : end + _WINDOW])[0].split()[:3]
+        unit = "degrees" if self.text[end : end + 3].lstrip().startswith("°") else ""
         return frozenset(extract.terms(" ".join([*before, *after, unit])))
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from .words import STOPWORDS
 
+# How many characters around a name are looked at.
+_WINDOW = 60
 _WORD = re.compile(r"[^\W_]+(?:['’.&-][^\W_]+)*")
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{2,}")
 _PREPOSITION = re.compile(r"\b(?P<word>[^\W\d_]+)\s+(?:the\s+)?$", re.IGNORECASE)
@@ -16,7 +18,7 @@ _REGION = re.compile(r",\s*(?P<name>[A-Z]{2}\b|[^\W\d_][\w'’-]+(?:\s[A-Z][\w'�
 _VERB = re.compile(
     r"\s*(?:'s|’s|,|\s(?:is|was|has|had|lives?|works?|wants?|likes?|needs?|and|will|can|plays?|owns?|wrote|said|says)\b)"
 )
-_STARTS_SENTENCE = re.compile(r"(?:^|[.!?:\n\"“(])\s*$")
+_STARTS_SENTENCE = re.compile(r"(?:\A|[.!?:\n\"“(])\s*$")
 _ALONE = frozenset(
     """I OK Hello Hi Hey Yes No Please Thanks Monday Tuesday Wednesday Thursday Friday Saturday Sunday Use Using
     Call Get Give Find Tell Show Return Answer Reply Respond Write Create Make Add Compute Calculate Convert
@@ -88,13 +90,15 @@ def _counts(text: str, word: re.Match[str]) -> bool:
     found = word.group()
     if not found[0].isupper() or found in _ALONE:
         return False
-    if not _STARTS_SENTENCE.search(text[: word.start()]):
+    if not _STARTS_SENTENCE.search(text[max(0, word.start() - _WINDOW) : word.start()]):
         return True
     return found.lower() not in STOPWORDS and bool(
-        _VERB.match(text, word.end()) or re.match(r"\s[A-Z]", text[word.end() :]) or word.end() == len(text)
+        _VERB.match(text, word.end())
+        or re.match(r"\s[A-Z]", text[word.end() : word.end() + 2])
+        or word.end() == len(text)
     )
 
 
 def _name(text: str, start: int, end: int) -> Name:
-    before = _PREPOSITION.search(text[:start])
+    before = _PREPOSITION.search(text[max(0, start - _WINDOW) : start])
     return Name(text[start:end], start, end, before["word"].lower() if before else "")

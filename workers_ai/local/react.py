@@ -102,8 +102,10 @@ def _plain_tool(found: re.Match[str]) -> Tool:
 
 def _langchain(messages: Sequence[Message]) -> _Agent | None:
     last = messages[-1].text if messages else ""
+    if not _FORMAT.search(last):
+        return None
     listed, asked = _PLAIN_LIST.search(last), _QUESTION.search(last)
-    if not (_FORMAT.search(last) and listed and asked):
+    if listed is None or asked is None:
         return None
     tools = [_plain_tool(found) for found in _PLAIN.finditer(listed["tools"])]
     history = [Message("user", asked["question"])]

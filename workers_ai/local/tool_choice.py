@@ -202,8 +202,8 @@ def _clauses(text: str) -> Iterator[str]:
     at = 0
     for cut in _CUT.finditer(text):
         # A cut inside brackets or quotation marks is none.
-        before = text[: cut.start()]
-        if before.count("(") > before.count(")") or before.count('"') % 2:
+        piece = text[at : cut.start()]
+        if piece.count("(") > piece.count(")") or piece.count('"') % 2:
             continue
         yield text[at : cut.start()]
         at = cut.start()
@@ -291,11 +291,8 @@ def _side_by_side(text: str, spans: Sequence[tuple[int, int]]) -> bool:
 def _with_options(tool: Tool) -> dict[str, Any]:
     """The tool's schema; a parameter for one of the things that the description lists is told what they are."""
     options = _options(tool)
-    told = {word for name in tool.properties for word in arguments.words_of(name)}
-    if not options or not told & set(words.words(tool.description)):
-        return dict(tool.parameters)
     properties = dict(tool.properties)
-    for name, facts in properties.items():
+    for name, facts in properties.items() if options else ():
         if isinstance(facts, dict) and kind_of(facts) == "string" and name in tool.required:
             properties[name] = {**facts, "x-options": options}
             break
@@ -303,6 +300,9 @@ def _with_options(tool: Tool) -> dict[str, Any]:
 
 
 def _options(tool: Tool) -> dict[str, str]:
-    """What a description lists as "Name: what for", in lines or as a Python dict: agents to hand over to, and the like."""
+    """What a description lists as "Name: what for", in lines or as a Python dict, if a parameter is about it."""
+    told = {word for name in tool.properties for word in arguments.words_of(name)}
+    if not told & set(words.words(tool.description)):
+        return {}
     listed = _OPTION_INLINE.findall(tool.description) or _OPTION.findall(tool.description)
     return {name: text for name, text in listed if name not in {*tool.properties, "Args", "Returns", "Example"}}

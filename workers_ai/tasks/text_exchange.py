@@ -97,7 +97,7 @@ class TextReading:
             self.read,
             reader=stopping(reader, self.stops) if self.stops else reader,
             whole=as_deltas,
-            unstreamed=None if whole else Exchange(asked(stream=False), self.read),
+            unstreamed=None if whole else lambda: Exchange(asked(stream=False), self.read),
         )
 
 

@@ -8,6 +8,6 @@ from typing import TYPE_CHECKING
 from workers_ai.wire import native, openai
 
 if TYPE_CHECKING:
-    from workers_ai.call import Form
+    from workers_ai.api import Form
 
 FORMS: dict[Form, ModuleType] = {"native": native, "openai": openai}

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import uuid4
 
 from pydantic_core import from_json, to_json
 
+from workers_ai.wire.call_ids import outward_id
 from workers_ai.wire.tools import WireTool
-
-_REPEATING_ID = re.compile(r"functions\..*:\d+$")  # kimi counts from 0 in every turn
-_OUR_MARK = re.compile(r"~[0-9a-f]{8}$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,21 +38,6 @@ class CallPiece:
     arguments: str = ""
     id: str | None = None
     name: str | None = None
-
-
-def outward_id(wire_id: object) -> str:
-    """An id that no other call has: the wire's own, marked where models repeat it (quirk 33), ours where there is none.
-
-    `inward_id` takes the mark off again.
-    """
-    if not isinstance(wire_id, str) or not wire_id:
-        return f"call_{uuid4().hex[:24]}"
-    return f"{wire_id}~{uuid4().hex[:8]}" if _REPEATING_ID.match(wire_id) else wire_id
-
-
-def inward_id(call_id: str) -> str:
-    """The id as the model wrote it, to send back unchanged (quirk 34)."""
-    return _OUR_MARK.sub("", call_id)
 
 
 def read_calls(calls: object, tools: Sequence[WireTool] = ()) -> list[ToolCall]:

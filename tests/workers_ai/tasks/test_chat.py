@@ -110,5 +110,5 @@ def test_a_picture_goes_to_a_model_that_sees_and_is_refused_for_one_that_does_no
 def test_the_unstreamed_twin_of_a_stream_asks_the_same():
     asked = exchange(ChatRequest(Call(MODERN), [{"role": "user", "content": "x"}], {"seed": 1}), stream=True)
     assert asked.unstreamed is not None
-    assert json.loads(asked.unstreamed.request.body) == body(MODERN, {"seed": 1})
-    assert (asked.idempotent, asked.unstreamed.idempotent) == (False, False)
+    assert json.loads(asked.unstreamed().request.body) == body(MODERN, {"seed": 1})
+    assert (asked.idempotent, asked.unstreamed().idempotent) == (False, False)
