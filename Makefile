@@ -73,7 +73,7 @@ test-oldest: .venv-oldest/.test ## the tests with the lowest versions of the dec
 test-newest: ## the tests with the newest versions there are, installed afresh
 	rm -rf .venv-newest
 	$(INSTALL) .venv-newest --upgrade pip
-	$(INSTALL) .venv-newest --editable '.[all]' --group test
+	$(INSTALL) .venv-newest --editable '.[all]' --group test --group agents
 	.venv-newest/bin/python $(PYTEST) -m "not slow" $(ARGS)
 
 .PHONY: lock
@@ -103,7 +103,7 @@ $(VENV)/.all: $(VENV)/.base
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.all
-	@$(INSTALL) $(VENV) --constraint $(CONSTRAINTS) --group test
+	@$(INSTALL) $(VENV) --constraint $(CONSTRAINTS) --group test --group agents
 	@touch $@
 
 $(VENV)/.lint: $(VENV)/.base

@@ -32,6 +32,9 @@ TOOLS = ["pip", "hatchling", "editables"]
 # Declared floors that do not install beside the others, and what the others leave.
 RAISED: Pins = {"pydantic": "2.11.5"}  # llama-index-workflows 2.14, which llama-index-core 0.14.23 asks for
 
+# Around the lowest versions, what has to be old too.
+HELD: Pins = {"click": "8.2.1"}  # typer 0.16 uses what click 8.3 deprecates
+
 # Declared floors below what the test tools ask for in name only: resolved without, then written in.
 FORCED = ("httpx",)  # langchain-tests 1.1.9: >=0.28.1
 
@@ -107,7 +110,8 @@ def main() -> None:
 
     oldest = next(iter(pythons))
     lowest = floors()
-    pinned = [f"{name}=={version}" for name, version in lowest.items() if name not in FORCED]
+    exact = {**{name: version for name, version in lowest.items() if name not in FORCED}, **HELD}
+    pinned = [f"{name}=={version}" for name, version in exact.items()]
     pins = resolve(pythons[oldest], [*pinned, *FORCED, *TOOLS], ["test"])
     pins.update({name: lowest[name] for name in FORCED})
     write("oldest.txt", [oldest], merge({oldest: pins}))
