@@ -17,7 +17,7 @@ from pydantic import ConfigDict, Field
 
 from langchain_workers_ai.content_blocks import register
 from langchain_workers_ai.errors import ERROR_CLASSES
-from langchain_workers_ai.messages import summed_output, to_chunk, to_result, with_tool_names
+from langchain_workers_ai.messages import Chunks, summed_output, to_result, with_tool_names
 from langchain_workers_ai.profiles import profile_of
 from langchain_workers_ai.serialization import SECRETS, plain_fields, register_for_load
 from langchain_workers_ai.tools import Tool, response_format_of, to_wire_tools
@@ -246,9 +246,10 @@ class ChatWorkersAI(BaseChatModel, ChatFields):
         usage = kwargs.get("stream_usage", self.stream_usage)
         wire = self._with_pictures(with_tool_names(messages), kwargs.get("model") or self.model)
         exchange = self._chat(wire, stop, kwargs, stream=True, usage=usage)
+        chunks = Chunks(headers=self.include_response_headers, usage=usage)
         with closing(self._transport.stream(exchange)) as deltas:
             for delta in deltas:
-                chunk = to_chunk(delta, headers=self.include_response_headers, usage=usage)
+                chunk = chunks.of(delta)
                 if run_manager:
                     run_manager.on_llm_new_token(delta.text, chunk=chunk)
                 yield chunk
@@ -263,9 +264,10 @@ class ChatWorkersAI(BaseChatModel, ChatFields):
         usage = kwargs.get("stream_usage", self.stream_usage)
         wire = await self._awith_pictures(with_tool_names(messages), kwargs.get("model") or self.model)
         exchange = self._chat(wire, stop, kwargs, stream=True, usage=usage)
+        chunks = Chunks(headers=self.include_response_headers, usage=usage)
         async with aclosing(self._transport.astream(exchange)) as deltas:
             async for delta in deltas:
-                chunk = to_chunk(delta, headers=self.include_response_headers, usage=usage)
+                chunk = chunks.of(delta)
                 if run_manager:
                     await run_manager.on_llm_new_token(delta.text, chunk=chunk)
                 yield chunk

@@ -22,12 +22,14 @@ from langchain_core.messages import (
 from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
 from langchain_core.messages.tool import invalid_tool_call, tool_call, tool_call_chunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult, GenerationChunk
+from langchain_core.utils.json import parse_partial_json
 from pydantic_core import to_json
 
 from langchain_workers_ai.errors import WorkersAIBadRequestError
 from workers_ai.provider import PROVIDER
 from workers_ai.wire.call_ids import inward_id
 from workers_ai.wire.message import WireMessage
+from workers_ai.wire.tool_calls import parsed_arguments
 
 if TYPE_CHECKING:
     from workers_ai.answers import ChatAnswer, ChatDelta, Choice, Facts
@@ -196,10 +198,48 @@ def _calls(calls: Sequence[Call]) -> tuple[list[ToolCall], list[InvalidToolCall]
     return valid, invalid
 
 
-def to_chunk(delta: ChatDelta, *, headers: bool = False, usage: bool = True) -> ChatGenerationChunk:
+class Chunks:
+    """The chunks of one stream. Keeps the arguments of its calls, to tell at the end which of them are no JSON."""
+
+    __slots__ = ("_arguments", "_headers", "_usage")
+
+    def __init__(self, *, headers: bool = False, usage: bool = True) -> None:
+        self._headers = headers
+        self._usage = usage
+        self._arguments: dict[int, str] = {}
+
+    def of(self, delta: ChatDelta) -> ChatGenerationChunk:
+        """A delta as a chunk."""
+        for piece in delta.calls:
+            self._arguments[piece.index] = self._arguments.get(piece.index, "") + piece.arguments
+        broken = [(index, _spoiled(text)) for index, text in self._arguments.items() if delta.facts is not None]
+        return to_chunk(
+            delta,
+            headers=self._headers,
+            usage=self._usage,
+            ends=[tool_call_chunk(index=index, args=end) for index, end in broken if end],
+        )
+
+
+def _spoiled(text: str) -> str:
+    """What must follow arguments that broke off, "" for whole ones.
+
+    LangChain completes what it takes for the beginning of JSON, and an agent would run a call that was cut off. A
+    bracket that closes nothing makes it an invalid call.
+    """
+    if parsed_arguments(text) is not None:
+        return ""
+    ends = ("", "]", "}", '"]', '"}', '""]', '""}')
+    return next((end for end in ends if not isinstance(parse_partial_json(text + end), dict)), "]")
+
+
+def to_chunk(
+    delta: ChatDelta, *, headers: bool = False, usage: bool = True, ends: Sequence[ToolCallChunk] = ()
+) -> ChatGenerationChunk:
     """A delta as a chunk. The provider stands on each: it chooses the translator of content blocks.
 
     All else that is known of the answer stands on the last chunk alone: LangChain adds up what two chunks tell.
+    ends: pieces of calls for the last chunk.
     """
     if delta.facts is None:
         message = AIMessageChunk(
@@ -215,6 +255,7 @@ def to_chunk(delta: ChatDelta, *, headers: bool = False, usage: bool = True) -> 
         additional_kwargs=_beside("", delta.refusal),
         response_metadata=_metadata(delta.facts, headers=headers),
         usage_metadata=usage_metadata(delta.facts.usage) if usage else None,
+        tool_call_chunks=list(ends),
         chunk_position="last",
     )
     return ChatGenerationChunk(message=last, generation_info={"finish_reason": delta.facts.finish_reason})

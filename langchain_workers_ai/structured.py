@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Literal
 
 from langchain_core.exceptions import OutputParserException
@@ -12,7 +11,7 @@ from langchain_core.messages import BaseMessage, SystemMessage
 from langchain_core.output_parsers import BaseOutputParser, JsonOutputParser, PydanticOutputParser
 from langchain_core.output_parsers.openai_tools import JsonOutputKeyToolsParser, PydanticToolsParser
 from langchain_core.outputs import Generation
-from langchain_core.runnables import Runnable, RunnableLambda, RunnableMap, RunnablePassthrough
+from langchain_core.runnables import Runnable, RunnableLambda, RunnableMap
 from langchain_core.utils.function_calling import convert_to_json_schema
 from langchain_core.utils.pydantic import is_basemodel_subclass
 from pydantic_core import to_json
@@ -31,13 +30,15 @@ class _ForcedCall:
     """A forced tool that was not called is an error with the text that came instead, not a silent None."""
 
     def parse_result(self, result: list[Generation], *, partial: bool = False) -> Any:
-        """The arguments of the first call. Raises OutputParserException when the answer holds none."""
+        """The arguments of the first call. Raises OutputParserException when the answer, once whole, holds none."""
         found = super().parse_result(result, partial=partial)  # type: ignore[misc]  # a mixin before a parser
-        if found is None and not partial:
-            message = getattr(result[0], "message", None)
-            if not getattr(message, "tool_calls", None):
-                text = result[0].text
-                raise OutputParserException(f"The model did not call the tool; it wrote: {text!r}", llm_output=text)
+        message = getattr(result[0], "message", None)
+        # A stream is parsed as partial up to its end: what ends without a call must not end in silence.
+        whole = not partial or getattr(message, "chunk_position", None) == "last"
+        if found is None and whole and not getattr(message, "tool_calls", None):
+            broken = getattr(message, "invalid_tool_calls", None)
+            text = str(broken[0].get("args") or "") if broken else result[0].text
+            raise OutputParserException(f"The model did not call the tool; it wrote: {text!r}", llm_output=text)
         return found
 
 
@@ -73,9 +74,19 @@ def structured_output(
         bound, parser = _by_json_mode(model, schema, method=method, strict=strict, tools=tools, kwargs=kwargs)
     if not include_raw:
         return bound | parser
-    parsed = RunnablePassthrough.assign(parsed=itemgetter("raw") | parser, parsing_error=lambda _: None)
-    failed = RunnablePassthrough.assign(parsed=lambda _: None)
-    return RunnableMap(raw=bound) | parsed.with_fallbacks([failed], exception_key="parsing_error")
+    return RunnableMap(raw=bound) | RunnableLambda(_beside_raw(parser))
+
+
+def _beside_raw(parser: BaseOutputParser[Any]) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """Adds what became of the raw answer. No fallbacks: in a stream they catch nothing after the first chunk."""
+
+    def parsed(answer: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return {**answer, "parsed": parser.invoke(answer["raw"]), "parsing_error": None}
+        except Exception as error:  # noqa: BLE001  # whatever the parser raises is told beside the answer
+            return {**answer, "parsed": None, "parsing_error": error}
+
+    return parsed
 
 
 def _instructed(model: ChatWorkersAI, schema: Schema) -> Callable[[LanguageModelInput], list[BaseMessage]]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from workers_ai import ERROR_NAMES
+
 if TYPE_CHECKING:
     from llama_index_workers_ai.embeddings import WorkersAIEmbedding as WorkersAIEmbedding
     from llama_index_workers_ai.llms import WorkersAI as WorkersAI
@@ -16,34 +18,15 @@ if TYPE_CHECKING:
     from workers_ai.errors import *  # noqa: F403 - the whole family
 
 _OWN = {"WorkersAI": "llms", "WorkersAIEmbedding": "embeddings"}
-_CORE = ("Gateway", "close_all")
-_ERRORS = (
-    "APIConnectionError",
-    "APITimeoutError",
-    "AuthenticationError",
-    "BadRequestError",
-    "CapacityError",
-    "ContentFilteredError",
-    "ContextLengthError",
-    "GatewayError",
-    "InvalidResponseError",
-    "ModelNotFoundError",
-    "PermissionDeniedError",
-    "QuotaExceededError",
-    "RateLimitError",
-    "ServerError",
-    "StreamInterruptedError",
-    "StructuredOutputError",
-    "WorkersAIError",
-)
+_CORE = ("Gateway", "close_all", *ERROR_NAMES)
 
-__all__ = [*sorted((*_OWN, *_CORE, *_ERRORS))]
+__all__ = [*sorted((*_OWN, *_CORE))]
 
 
 def __getattr__(name: str) -> Any:
     if name in _OWN:
         return getattr(import_module(f"{__name__}.{_OWN[name]}"), name)
-    if name in _CORE or name in _ERRORS:
+    if name in _CORE:
         return getattr(import_module("workers_ai"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

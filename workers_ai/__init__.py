@@ -12,26 +12,31 @@ if TYPE_CHECKING:
     from workers_ai.answers import ChatDelta as ChatDelta
     from workers_ai.answers import Vectors as Vectors
     from workers_ai.client import Client as Client
-    from workers_ai.errors import APIConnectionError as APIConnectionError
-    from workers_ai.errors import APITimeoutError as APITimeoutError
-    from workers_ai.errors import AuthenticationError as AuthenticationError
-    from workers_ai.errors import BadRequestError as BadRequestError
-    from workers_ai.errors import CapacityError as CapacityError
-    from workers_ai.errors import ContentFilteredError as ContentFilteredError
-    from workers_ai.errors import ContextLengthError as ContextLengthError
-    from workers_ai.errors import GatewayError as GatewayError
-    from workers_ai.errors import InvalidResponseError as InvalidResponseError
-    from workers_ai.errors import ModelNotFoundError as ModelNotFoundError
-    from workers_ai.errors import PermissionDeniedError as PermissionDeniedError
-    from workers_ai.errors import QuotaExceededError as QuotaExceededError
-    from workers_ai.errors import RateLimitError as RateLimitError
-    from workers_ai.errors import ServerError as ServerError
-    from workers_ai.errors import StreamInterruptedError as StreamInterruptedError
-    from workers_ai.errors import StructuredOutputError as StructuredOutputError
-    from workers_ai.errors import WorkersAIError as WorkersAIError
+    from workers_ai.errors import *  # noqa: F403 - the whole family, as `errors.__all__` lists it
     from workers_ai.gateway import Gateway as Gateway
     from workers_ai.pool import close_all as close_all
     from workers_ai.usage import Usage as Usage
+
+ERROR_NAMES = (
+    "APIConnectionError",
+    "APITimeoutError",
+    "AuthenticationError",
+    "BadRequestError",
+    "CapacityError",
+    "ContentFilteredError",
+    "ContextLengthError",
+    "GatewayError",
+    "InvalidResponseError",
+    "ModelNotFoundError",
+    "PermissionDeniedError",
+    "QuotaExceededError",
+    "RateLimitError",
+    "ServerError",
+    "StreamInterruptedError",
+    "StructuredOutputError",
+    "WorkersAIError",
+)
+"""The family of errors by name; the adapters export it too."""
 
 _HOMES = {
     "ChatAnswer": "answers",
@@ -41,31 +46,10 @@ _HOMES = {
     "Usage": "usage",
     "Vectors": "answers",
     "close_all": "pool",
-    **dict.fromkeys(
-        (
-            "APIConnectionError",
-            "APITimeoutError",
-            "AuthenticationError",
-            "BadRequestError",
-            "CapacityError",
-            "ContentFilteredError",
-            "ContextLengthError",
-            "GatewayError",
-            "InvalidResponseError",
-            "ModelNotFoundError",
-            "PermissionDeniedError",
-            "QuotaExceededError",
-            "RateLimitError",
-            "ServerError",
-            "StreamInterruptedError",
-            "StructuredOutputError",
-            "WorkersAIError",
-        ),
-        "errors",
-    ),
+    **dict.fromkeys(ERROR_NAMES, "errors"),
 }
 
-__all__ = [*sorted(_HOMES), "__version__"]
+__all__ = [*sorted(_HOMES), "__version__"]  # noqa: F405 - made by `__getattr__`
 
 
 def __getattr__(name: str) -> Any:

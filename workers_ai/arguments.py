@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
+
+Moved = tuple[str, Callable[[Any], Any] | None]
+"""What another package's argument is here: our name (`argument.option` for one option of it), and what makes its value
+ours, None where it is already."""
 
 _BETWEEN = frozenset(
     {"workers_ai", "langchain_workers_ai", "llama_index_workers_ai", "pydantic", "langchain_core", "llama_index"}
@@ -18,21 +22,23 @@ def settle(
     *,
     known: Collection[str],
     aliases: Mapping[str, str],
-    moved: Mapping[str, str],
+    moved: Mapping[str, Moved],
     owner: str,
 ) -> dict[str, Any]:
     """`values` under the names that `owner` knows.
 
-    aliases: other spelling -> name. moved: another package's spelling -> name, taken with a DeprecationWarning.
+    aliases: other spelling -> name. moved: another package's spelling -> ours, taken with a DeprecationWarning.
+    An option of an argument comes out by its name with the dot.
     Raises TypeError, as Python does, for an argument given twice and for an unknown one, with the nearest known name.
     """
     settled: dict[str, Any] = {}
     for given, value in values.items():
         name = aliases.get(given, given)
         if given in moved and given not in known:
-            name = moved[given]
-            warnings.warn(f"{owner}: {given}= is now {name}=", DeprecationWarning, stacklevel=_users_level())
-        if name not in known:
+            name, translate = moved[given]
+            warnings.warn(f"{owner}: {given}= is now {_spelled(name)}", DeprecationWarning, stacklevel=_users_level())
+            value = translate(value) if translate is not None else value
+        elif name not in known:
             raise TypeError(unknown(given, known=[*known, *aliases], owner=owner))
         if name in settled:
             raise TypeError(f"{owner}: {name} is given twice, also as {given}")
@@ -47,6 +53,11 @@ def unknown(name: str, *, known: Collection[str], owner: str) -> str:
     near = get_close_matches(name, known, n=1, cutoff=0.6)
     told = f"; did you mean {near[0]}?" if near else "."
     return f"{owner} knows no argument {name!r}{told} What else the service takes goes into extra_body={{...}}"
+
+
+def _spelled(name: str) -> str:
+    argument, _, option = name.partition(".")
+    return f"{argument}={{{option!r}: ...}}" if option else f"{argument}="
 
 
 def _users_level() -> int:

@@ -20,9 +20,10 @@ from pydantic import (
 )
 
 from workers_ai.api import Api
-from workers_ai.arguments import settle, unknown
+from workers_ai.arguments import Moved, settle, unknown
 from workers_ai.errors import BadRequestError, ErrorClasses, WorkersAIError, recast
 from workers_ai.gateway import Gateway, PickledGateway, gateway_from_environment
+from workers_ai.moved import MOVED, settle_address, settle_gateway
 from workers_ai.redaction import SecretHeaders, hidden_inputs
 from workers_ai.settings import (
     Settings,
@@ -128,14 +129,8 @@ class ConnectionFields(BaseModel):
     }
     """Other spelling -> name."""
 
-    moved: ClassVar[Mapping[str, str]] = {
-        "cf_account_id": "account_id",
-        "cf_api_token": "api_token",
-        "cf_ai_api_token": "api_token",
-        "ai_gateway": "gateway",
-        "session_id": "session_affinity",
-    }
-    """langchain-cloudflare's spelling -> name, taken with a deprecation note."""
+    moved: ClassVar[Mapping[str, Moved]] = MOVED
+    """Another package's spelling -> ours, taken with a deprecation note."""
 
     error_classes: ClassVar[ErrorClasses] = {}
     """The classes to raise for those of the family: an adapter's are its framework's too."""
@@ -147,7 +142,7 @@ class ConnectionFields(BaseModel):
     allow_insecure: bool = False
     """Send the token over http:// to other hosts than this machine."""
     base_url: str = Field(default_factory=base_url_from_environment, validate_default=True)
-    """Up to and including `/client/v4` (environment: CLOUDFLARE_BASE_URL)."""
+    """Up to and including `/client/v4` (environment: CLOUDFLARE_BASE_URL); `.../accounts/{id}/ai/v1` is taken apart."""
     gateway: Gateway | None = Field(default_factory=gateway_from_environment)
     """A Gateway, an id or a mapping (environment: CLOUDFLARE_AI_GATEWAY, CLOUDFLARE_GATEWAY_ID)."""
     api: Api = "auto"
@@ -188,7 +183,8 @@ class ConnectionFields(BaseModel):
         if not isinstance(values, Mapping):
             return values
         known = cls.model_fields.keys()
-        return settle(values, known=known, aliases=cls.aliases, moved=cls.moved, owner=cls.__name__)
+        settled = settle(values, known=known, aliases=cls.aliases, moved=cls.moved, owner=cls.__name__)
+        return settle_gateway(settle_address(settled))
 
     @field_validator("account_id", mode="before")
     @classmethod

@@ -35,7 +35,6 @@ __all__ = [
     "CapacityError",
     "ContentFilteredError",
     "ContextLengthError",
-    "ErrorClasses",
     "GatewayError",
     "InvalidResponseError",
     "ModelNotFoundError",
@@ -46,7 +45,6 @@ __all__ = [
     "StreamInterruptedError",
     "StructuredOutputError",
     "WorkersAIError",
-    "recast",
 ]
 
 FIELDS = (

@@ -84,13 +84,16 @@ class Attempts:
 def retry_after(headers: Mapping[str, str], *, now: float) -> float | None:
     """Seconds that a Retry-After header asks for, in either form: a number or an HTTP date. None without one."""
     value = headers.get("retry-after", "").strip()
-    if not value:
-        return None
-    try:
-        return max(0.0, float(value))
-    except ValueError:
-        pass  # then it is a date
+    if (seconds := _number(value)) is not None:
+        return max(0.0, seconds)
     try:
         return max(0.0, parsedate_to_datetime(value).timestamp() - now)
     except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
         return None

@@ -1,0 +1,57 @@
+"""Public names and every spelling of their arguments, as a type checker sees them: `make types` reads this file."""
+
+from __future__ import annotations
+
+from typing import assert_type
+
+import httpx
+from langchain_core.messages import AIMessage
+from llama_index.core.llms import ChatMessage, ChatResponse
+from pydantic import SecretStr
+
+from langchain_workers_ai import ChatWorkersAI, Gateway, RateLimitError, WorkersAIEmbeddings
+from langchain_workers_ai import WorkersAI as LangChainLLM
+from llama_index_workers_ai import QuotaExceededError, WorkersAIEmbedding
+from llama_index_workers_ai import WorkersAI as LlamaIndexLLM
+from workers_ai import ChatAnswer, Client, WorkersAIError
+
+
+def chat() -> None:
+    model = ChatWorkersAI(
+        model="@cf/google/gemma-4-26b-a4b-it",
+        account_id="0" * 32,
+        api_key=SecretStr("token"),
+        base_url=None,
+        gateway={"id": "docs"},
+        timeout=httpx.Timeout(5),
+        max_completion_tokens=5,
+        stop_sequences=["\n"],
+        streaming=True,
+    )
+    assert_type(model.invoke("x"), AIMessage)
+    ChatWorkersAI(model_name="x", api_token=lambda: "token", api_base=None, request_timeout=3, stop="a", max_tokens=5)
+    LangChainLLM(model="x", raw=True, auth_token="token")
+
+
+def embeddings() -> None:
+    made = WorkersAIEmbeddings(model="x", pooling="cls", batch_size=10)
+    assert_type(made.embed_query("x"), list[float])
+    WorkersAIEmbedding(model_name="x", embed_batch_size=10)
+    WorkersAIEmbedding(model="x")
+
+
+def llama_index() -> None:
+    llm = LlamaIndexLLM(model="x", context_window=8000, additional_kwargs={"seed": 1}, async_http_client=None)
+    assert_type(llm.chat([ChatMessage(content="x")]), ChatResponse)
+
+
+def core() -> None:
+    with Client(api_token="token", gateway=Gateway("docs", cache_ttl=60)) as client:
+        assert_type(client.chat("x", model="y"), ChatAnswer)
+        assert_type(client.embed(["x"]), list[list[float]])
+
+
+def errors(error: WorkersAIError) -> int | None:
+    if isinstance(error, (RateLimitError, QuotaExceededError)):
+        return error.code
+    return error.status
