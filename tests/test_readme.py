@@ -19,7 +19,7 @@ def test_a_block_runs_and_prints_something(
 ) -> None:
     for name, value in emulator.environment().items():
         monkeypatch.setenv(name, value)
-    exec(compile(block, str(README), "exec"), {"__name__": "readme"})  # noqa: S102 - that is what a reader does
+    exec(compile(block, str(README), "exec"), {"__name__": "readme"})
     assert capsys.readouterr().out.strip()
 
 
