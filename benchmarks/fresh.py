@@ -1,8 +1,9 @@
 """Import and construction, each time in a fresh interpreter.
 
-The adapter is set against the names of its framework that any integration needs. They are asked for by name: newer
-langchain-core packages load nothing until a name is. Twice over: as a user has it, and with the garbage collector off.
-A framework leaves so many objects that one full collection takes 20 to 60 ms, and on whose import it falls is chance.
+What the adapter adds to the names of its framework that any integration needs, imported before it. They are asked for
+by name: newer langchain-core packages load nothing until a name is. Twice over: as a user has it, and with the garbage
+collector off. A framework leaves so many objects that one full collection takes 20 to 60 ms, and on whose import it
+falls is chance.
 """
 
 from __future__ import annotations
@@ -117,7 +118,7 @@ def _weigh(pair: Pair, environment: Mapping[str, str], rounds: int, *, warm_up: 
         return _fresh(pair.framework, None, environment, collector=collector)
 
     def adapter(*, collector: bool) -> _Told:
-        return _fresh(pair.adapter, pair.model, environment, collector=collector)
+        return _fresh(f"{pair.framework}; {pair.adapter}", pair.model, environment, collector=collector)
 
     try:
         if warm_up:

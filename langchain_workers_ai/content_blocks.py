@@ -25,8 +25,8 @@ def translate(message: AIMessage) -> list[blocks.ContentBlock]:
 
 def translate_chunk(message: AIMessageChunk) -> list[blocks.ContentBlock]:
     """Blocks of a chunk, each with the index that joins it to its kind and to no other."""
-    if message.chunk_position == "last" and message.tool_calls:
-        return translate(message)  # the pieces have become whole calls
+    if message.chunk_position == "last" and (message.tool_calls or any(c["name"] for c in message.invalid_tool_calls)):
+        return translate(message)  # all chunks in one: the pieces have become whole calls
     found = [{**block, "index": "lc_rs_0"} for block in _reasoning(message)]
     found += [{**block, "index": "lc_txt_0"} for block in _text(message)]
     found += [{**block, "index": "lc_rf_0"} for block in _refusal(message)]

@@ -27,9 +27,9 @@ from pydantic_core import to_json
 
 from langchain_workers_ai.errors import WorkersAIBadRequestError
 from workers_ai.provider import PROVIDER
+from workers_ai.wire.arguments import parsed_arguments
 from workers_ai.wire.call_ids import inward_id
 from workers_ai.wire.message import WireMessage
-from workers_ai.wire.tool_calls import parsed_arguments
 
 if TYPE_CHECKING:
     from workers_ai.answers import ChatAnswer, ChatDelta, Choice, Facts

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
-from workers_ai.connection import ConnectionOptions
-from workers_ai.embedding_fields import EmbeddingOptions
-from workers_ai.text_fields import ChatToolOptions, TextOptions
+from workers_ai.options import ChatToolOptions, ConnectionOptions, EmbeddingOptions, TextOptions
 
 if TYPE_CHECKING:
     from langchain_core.caches import BaseCache

@@ -26,27 +26,42 @@ Method = Literal["function_calling", "json_schema", "json_mode"]
 Schema = dict[str, Any] | type
 
 
-class _ForcedCall:
-    """A forced tool that was not called is an error with the text that came instead, not a silent None."""
+class _ToTheEnd:
+    """A stream is parsed as a beginning until its last chunk, and that as whole: nothing ends in silence."""
 
     def parse_result(self, result: list[Generation], *, partial: bool = False) -> Any:
-        """The arguments of the first call. Raises OutputParserException when the answer, once whole, holds none."""
+        """What is found; None for a beginning that holds nothing yet."""
+        ended = getattr(getattr(result[0], "message", None), "chunk_position", None) == "last"
+        return super().parse_result(result, partial=partial and not ended)  # type: ignore[misc]  # before a parser
+
+
+class _Forced:
+    """A forced tool that was not called is an error with the text that came instead."""
+
+    def parse_result(self, result: list[Generation], *, partial: bool = False) -> Any:
+        """The arguments of the first call. Raises OutputParserException when the answer holds none."""
         found = super().parse_result(result, partial=partial)  # type: ignore[misc]  # a mixin before a parser
         message = getattr(result[0], "message", None)
-        # A stream is parsed as partial up to its end: what ends without a call must not end in silence.
-        whole = not partial or getattr(message, "chunk_position", None) == "last"
-        if found is None and whole and not getattr(message, "tool_calls", None):
+        if found is None and not partial and not getattr(message, "tool_calls", None):
             broken = getattr(message, "invalid_tool_calls", None)
             text = str(broken[0].get("args") or "") if broken else result[0].text
             raise OutputParserException(f"The model did not call the tool; it wrote: {text!r}", llm_output=text)
         return found
 
 
-class _PydanticCall(_ForcedCall, PydanticToolsParser):
+class _PydanticCall(_ToTheEnd, _Forced, PydanticToolsParser):
     pass
 
 
-class _KeyCall(_ForcedCall, JsonOutputKeyToolsParser):
+class _KeyCall(_ToTheEnd, _Forced, JsonOutputKeyToolsParser):
+    pass
+
+
+class _PydanticText(_ToTheEnd, PydanticOutputParser[Any]):
+    pass
+
+
+class _JsonText(_ToTheEnd, JsonOutputParser):
     pass
 
 
@@ -144,5 +159,5 @@ def _by_json_mode(
     if method == "json_mode" and schema is not None:
         bound = RunnableLambda(_instructed(model, schema)) | bound
     if isinstance(schema, type) and is_basemodel_subclass(schema):
-        return bound, PydanticOutputParser(pydantic_object=schema)
-    return bound, JsonOutputParser()
+        return bound, _PydanticText(pydantic_object=schema)
+    return bound, _JsonText()

@@ -18,7 +18,7 @@ from workers_ai.wire.options import OPTIONS
 if TYPE_CHECKING:
     from typing import Self, Unpack
 
-    from workers_ai.connection import ConnectionOptions
+    from workers_ai.options import ConnectionOptions
 
 
 Messages = str | Sequence[WireMessage]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -28,7 +28,6 @@ from workers_ai.redaction import SecretHeaders, hidden_inputs
 from workers_ai.settings import (
     Settings,
     Timeouts,
-    Token,
     TokenSource,
     account_from_environment,
     base_url_from_environment,
@@ -56,31 +55,6 @@ CALL_OPTIONS = frozenset({"model", "api", "gateway", "session_affinity", "reject
 """Arguments that may also be given for a single call."""
 
 _TIMEOUT_PARTS = ("connect", "read", "write", "pool")
-
-
-class ConnectionOptions(TypedDict, total=False):
-    """Every spelling of the arguments of `ConnectionFields`, for type checkers."""
-
-    account_id: str | None
-    api_token: Token | TokenSource | None
-    api_key: Token | TokenSource | None
-    auth_token: Token | TokenSource | None
-    base_url: str | None
-    api_base: str | None
-    allow_insecure: bool
-    gateway: Gateway | str | Mapping[str, Any] | None
-    api: Api
-    timeout: Timeout
-    request_timeout: Timeout
-    max_retries: int
-    default_headers: Mapping[str, str] | None
-    default_query: Mapping[str, str] | None
-    extra_body: Mapping[str, Any] | None
-    http_client: HttpClient | None
-    http_async_client: HttpAsyncClient | None
-    async_http_client: HttpAsyncClient | None
-    session_affinity: str | None
-    reject_if_busy: bool
 
 
 class _Made:

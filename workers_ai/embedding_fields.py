@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypedDict
+from typing import Any
 
 from pydantic import Field
 
@@ -13,18 +13,6 @@ from workers_ai.tasks.embeddings import EmbeddingRequest, Pooling
 
 DEFAULT_EMBEDDING_MODEL = "@cf/baai/bge-m3"
 """Part of stored indexes: it does not change within a major version."""
-
-
-class EmbeddingOptions(TypedDict, total=False):
-    """Every spelling of the embedding arguments, for type checkers."""
-
-    model: str
-    model_name: str
-    pooling: Pooling | None
-    dimensions: int | None
-    max_concurrency: int
-    query_instruction: str | None
-    text_instruction: str | None
 
 
 class EmbeddingFields(ConnectionFields):

@@ -62,7 +62,7 @@ def settle_address(values: Mapping[str, Any]) -> dict[str, Any]:
     address = str(told.get("base_url") or "")
     if found := _GATEWAY.fullmatch(address):
         if told.get("gateway") is not None:
-            raise ValueError("base_url names the gateway already: give its options as gateway=Gateway(...) alone")
+            raise ValueError("base_url names a gateway, and gateway does: leave one of the two out")
         told["gateway"] = {"id": found["id"], "route": "url", "base_url": found["base_url"]}
         del told["base_url"]
     elif found := _REST.fullmatch(address):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, TypedDict
+from typing import Any, ClassVar
 
 from pydantic import Field, field_validator
 
@@ -18,33 +18,6 @@ DEFAULT_MODEL = "@cf/google/gemma-4-26b-a4b-it"
 
 NOT_SENT = "default"
 """The value of `reasoning_effort` that leaves it to the model: None itself means "off" (quirk 58)."""
-
-
-class TextOptions(TypedDict, total=False):
-    """Every spelling of the text arguments, for type checkers."""
-
-    model: str
-    temperature: float | None
-    max_tokens: int | None
-    max_completion_tokens: int | None
-    top_p: float | None
-    top_k: int | None
-    seed: int | None
-    stop: str | Sequence[str] | None
-    stop_sequences: str | Sequence[str] | None
-    repetition_penalty: float | None
-    frequency_penalty: float | None
-    presence_penalty: float | None
-    n: int | None
-    logprobs: bool | None
-    top_logprobs: int | None
-    logit_bias: Mapping[str, float] | None
-    lora: str | None
-    raw: bool | None
-    reasoning_effort: str | None
-    chat_template_kwargs: Mapping[str, Any] | None
-    response_format: Mapping[str, Any] | None
-    model_kwargs: Mapping[str, Any] | None
 
 
 class TextFields(ConnectionFields):
@@ -122,15 +95,6 @@ class TextFields(ConnectionFields):
         told = {self.aliases.get(name, name): value for name, value in options.items()}
         self._refuse_unknown(told, known=OPTIONS | CALL_OPTIONS | self.call_options)
         return told
-
-
-class ChatToolOptions(TypedDict, total=False):
-    """Every spelling of the tool arguments, for type checkers."""
-
-    tool_choice: Any
-    parallel_tool_calls: bool | None
-    strict: bool | None
-    fetch_images: bool
 
 
 class ChatFields(TextFields):

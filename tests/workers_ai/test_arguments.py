@@ -10,7 +10,11 @@ from workers_ai.arguments import settle, unknown
 
 KNOWN = ["account_id", "api_token", "gateway"]
 ALIASES = {"api_key": "api_token"}
-MOVED = {"cf_account_id": "account_id", "ai_gateway": "gateway"}
+MOVED = {
+    "cf_account_id": ("account_id", None),
+    "ai_gateway": ("gateway", None),
+    "aig_attempts": ("gateway.max_attempts", int),
+}
 
 
 def settled(**values: Any) -> dict[str, Any]:
@@ -24,6 +28,16 @@ def test_names_and_aliases_are_taken_in_silence():
 def test_another_package_s_name_is_taken_with_a_note_that_names_ours():
     with pytest.warns(DeprecationWarning, match="Thing: ai_gateway= is now gateway="):
         assert settled(ai_gateway="g") == {"gateway": "g"}
+
+
+def test_one_of_them_can_be_an_option_of_ours_and_its_value_be_made_ours():
+    with pytest.warns(DeprecationWarning, match=r"aig_attempts= is now gateway=\{'max_attempts': \.\.\.\}"):
+        assert settled(aig_attempts="3") == {"gateway.max_attempts": 3}
+
+
+def test_the_dotted_name_is_no_argument():
+    with pytest.raises(TypeError, match="knows no argument"):
+        settled(**{"gateway.max_attempts": 3})
 
 
 @pytest.mark.parametrize(

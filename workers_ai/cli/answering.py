@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from workers_ai.cli.corpus_files import Passage
-    from workers_ai.connection import ConnectionOptions
+    from workers_ai.options import ConnectionOptions
 
 RETRIEVED = 3
 """Passages that a question is answered from."""

@@ -22,7 +22,7 @@ from workers_ai.settings import (
 )
 
 if TYPE_CHECKING:
-    from workers_ai.connection import ConnectionOptions
+    from workers_ai.options import ConnectionOptions
 
 ACCOUNT_VARIABLE, TOKEN_VARIABLE = ACCOUNT_VARIABLES[0], TOKEN_VARIABLES[0]
 
