@@ -15,6 +15,7 @@ export PYTHON
 
 CONSTRAINTS := constraints/py3.txt
 OLDEST := constraints/oldest.txt
+PEERS := constraints/compare.txt
 INSTALL := sh scripts/environment.sh
 # A worker a core, but no more than four: each imports both frameworks for itself, in time and in memory.
 PYTEST := -m pytest --numprocesses auto --maxprocesses 4
@@ -25,8 +26,9 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: demo
-demo: $(VENV)/.all ## both frameworks answer questions: on the emulator, or on Cloudflare if an account is set
+demo: $(VENV)/.all ## both frameworks answer questions and run agents: on the emulator, or on Cloudflare if set
 	$(VENV)/bin/workers-ai demo $(ARGS)
+	$(if $(ARGS),,$(VENV)/bin/workers-ai demo --agent)
 
 .PHONY: test
 test: $(VENV)/.test ## all tests but the slow ones; ARGS go to pytest, e.g. ARGS="-k gateway -x"
@@ -56,6 +58,10 @@ types: $(VENV)/.types ## mypy, strict, on all three packages
 .PHONY: bench
 bench: $(VENV)/.all ## speed as ratios to raw httpx
 	$(PY) benchmarks/run.py $(ARGS)
+
+.PHONY: compare
+compare: .venv-compare/.peers ## langchain-tests for us, langchain-cloudflare and ChatOpenAI, on the emulator: a table
+	.venv-compare/bin/python compare/run.py $(ARGS)
 
 .PHONY: record
 record: $(VENV)/.test ## make the cassettes anew
@@ -120,4 +126,12 @@ $(VENV)/.types: $(VENV)/.all
 		export PYTHON; $(INSTALL) .venv-oldest --constraint $(OLDEST) --upgrade pip
 	@$(INSTALL) .venv-oldest --no-deps --requirement $(OLDEST)
 	@$(INSTALL) .venv-oldest --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# The others that `make compare` measures stand in no other environment.
+.venv-compare/.peers: pyproject.toml $(CONSTRAINTS) $(PEERS) scripts/environment.sh
+	@$(INSTALL) .venv-compare --constraint $(CONSTRAINTS) --upgrade pip
+	@$(INSTALL) .venv-compare --constraint $(CONSTRAINTS) hatchling editables
+	@$(INSTALL) .venv-compare --constraint $(CONSTRAINTS) --no-build-isolation --editable '.[langchain,local]' --group test
+	@$(INSTALL) .venv-compare --constraint $(CONSTRAINTS) --requirement $(PEERS)
 	@touch $@

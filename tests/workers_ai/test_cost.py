@@ -67,4 +67,4 @@ def test_a_cost_is_never_negative_and_a_cached_token_never_dearer(tokens: int, c
     part = cost_of(Usage(tokens, answer, tokens + answer, cached_tokens=min(cached, tokens)), GLM)
     assert whole is not None
     assert part is not None
-    assert 0 <= part.neurons <= whole.neurons
+    assert 0 <= part.neurons <= whole.neurons * (1 + 1e-12)  # the two sums round differently

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from workers_ai.cli.failure import told_in_one_line
+from workers_ai.cli.failure import CommandError, told_in_one_line
 from workers_ai.cli.frameworks import Framework
 
 app = typer.Typer(
@@ -47,14 +47,22 @@ def demo(
     model: Annotated[str | None, typer.Option(help="Id of the chat model.")] = None,
     embedding_model: Annotated[str | None, typer.Option(help="Id of the embedding model.")] = None,
     only: Annotated[Framework | None, typer.Option(help="Show one framework alone.")] = None,
+    agent: Annotated[bool, typer.Option("--agent", help="Show agents with two tools instead.")] = False,
 ) -> None:
     """Let both frameworks answer questions over a small corpus, and show what it cost.
 
+    With --agent: an agent with two tools in each framework, on a model of each family.
     Runs on Cloudflare when CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_TOKEN are set, else on a local emulator.
     """
     with told_in_one_line():
+        from workers_ai.cli import agent as agents
         from workers_ai.cli.demo import Demo, run
 
+        if agent:
+            if corpus or question or embedding_model:
+                raise CommandError("--agent has a question of its own: it goes with --model and --only alone")
+            agents.run(model, only)
+            return
         run(Demo(corpus, tuple(question or ()), model, embedding_model, only))
 
 

@@ -12,7 +12,7 @@ from workers_ai.cli.environment import changed
 from workers_ai.cli.failure import CommandError
 from workers_ai.cli.frameworks import NAMES, Framework, load
 from workers_ai.cli.printing import Printer
-from workers_ai.cli.service import Service, chosen_service
+from workers_ai.cli.service import NO_TRACES, Service, chosen_service
 from workers_ai.embedding_fields import DEFAULT_EMBEDDING_MODEL
 from workers_ai.text_fields import DEFAULT_MODEL
 
@@ -22,11 +22,6 @@ QUESTIONS = (
     "What does the tide mill grind?",
 )
 """Asked of the shipped corpus, whose files alone hold the answers."""
-
-# The demo speaks to the chosen service and to nobody else: LangChain would send traces where these say so.
-_NO_TRACES = dict.fromkeys(
-    ("LANGSMITH_TRACING", "LANGSMITH_TRACING_V2", "LANGCHAIN_TRACING", "LANGCHAIN_TRACING_V2"), "false"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +43,7 @@ def run(demo: Demo, printer: Printer | None = None) -> None:
     printer = printer or Printer()
     questions = _questions(demo)
     corpus = read_corpus(demo.corpus or SHIPPED)
-    with changed(_NO_TRACES):  # LangChain looks when it is loaded
+    with changed(NO_TRACES):  # LangChain looks when it is loaded
         loaded = load([demo.only] if demo.only else list(Framework))
         with chosen_service() as service:
             models = Models(

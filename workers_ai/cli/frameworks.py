@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib import import_module
-from typing import TYPE_CHECKING, cast
+from typing import Any
 
 from workers_ai.cli.failure import CommandError
-
-if TYPE_CHECKING:
-    from workers_ai.cli.answering import Half
 
 
 class Framework(StrEnum):
@@ -22,27 +19,31 @@ class Framework(StrEnum):
 
 
 NAMES = {Framework.LANGCHAIN: "LangChain", Framework.LLAMA_INDEX: "LlamaIndex"}
-_HALVES = {Framework.LANGCHAIN: "demo_langchain", Framework.LLAMA_INDEX: "demo_llama_index"}
+Modules = Mapping[Framework, str]
+HALVES: Modules = {Framework.LANGCHAIN: "demo_langchain", Framework.LLAMA_INDEX: "demo_llama_index"}
+AGENTS: Modules = {Framework.LANGCHAIN: "agent_langchain", Framework.LLAMA_INDEX: "agent_llama_index"}
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """The halves of the demo that can run, and a line about each that cannot."""
 
-    halves: dict[Framework, Half]
+    halves: dict[Framework, Any]
     absent: Sequence[str]
 
 
-def load(wanted: Sequence[Framework]) -> Loaded:
+def load(wanted: Sequence[Framework], modules: Modules = HALVES) -> Loaded:
     """Import the half of each framework; importing one loads nothing of the other.
+
+    modules: the halves of which command; what they hold, `answering.Half` and `acting.Agent` say.
 
     Raises CommandError, naming what to install, when none of them can be imported.
     """
-    halves: dict[Framework, Half] = {}
+    halves: dict[Framework, Any] = {}
     absent: list[str] = []
     for framework in wanted:
         try:
-            halves[framework] = cast("Half", import_module(f"workers_ai.cli.{_HALVES[framework]}"))
+            halves[framework] = import_module(f"workers_ai.cli.{modules[framework]}")
         except ImportError as error:
             absent.append(_absence(framework, error))
     if not halves:

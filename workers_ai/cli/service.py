@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 
 ACCOUNT_VARIABLE, TOKEN_VARIABLE = ACCOUNT_VARIABLES[0], TOKEN_VARIABLES[0]
 
+# The demo speaks to the chosen service and to nobody else: LangChain would send traces where these say so.
+NO_TRACES = dict.fromkeys(
+    ("LANGSMITH_TRACING", "LANGSMITH_TRACING_V2", "LANGCHAIN_TRACING", "LANGCHAIN_TRACING_V2"), "false"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Service:
