@@ -220,7 +220,8 @@ class ChatWorkersAI(BaseChatModel, ChatFields):
         **kwargs: Any,
     ) -> ChatResult:
         kwargs.pop("stream", None)  # core's own, about how it is called
-        wire = self._with_pictures(with_tool_names(messages), kwargs.get("model") or self.model)
+        model = kwargs.get("model") or self.model
+        wire = self._with_pictures(with_tool_names(messages, model), model)
         answer = self._transport.send(self._chat(wire, stop, kwargs))
         return to_result(answer, headers=self.include_response_headers)
 
@@ -232,7 +233,8 @@ class ChatWorkersAI(BaseChatModel, ChatFields):
         **kwargs: Any,
     ) -> ChatResult:
         kwargs.pop("stream", None)
-        wire = await self._awith_pictures(with_tool_names(messages), kwargs.get("model") or self.model)
+        model = kwargs.get("model") or self.model
+        wire = await self._awith_pictures(with_tool_names(messages, model), model)
         answer = await self._transport.asend(self._chat(wire, stop, kwargs))
         return to_result(answer, headers=self.include_response_headers)
 
@@ -244,7 +246,8 @@ class ChatWorkersAI(BaseChatModel, ChatFields):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         usage = kwargs.get("stream_usage", self.stream_usage)
-        wire = self._with_pictures(with_tool_names(messages), kwargs.get("model") or self.model)
+        model = kwargs.get("model") or self.model
+        wire = self._with_pictures(with_tool_names(messages, model), model)
         exchange = self._chat(wire, stop, kwargs, stream=True, usage=usage)
         chunks = Chunks(headers=self.include_response_headers, usage=usage)
         with closing(self._transport.stream(exchange)) as deltas:
@@ -262,7 +265,8 @@ class ChatWorkersAI(BaseChatModel, ChatFields):
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         usage = kwargs.get("stream_usage", self.stream_usage)
-        wire = await self._awith_pictures(with_tool_names(messages), kwargs.get("model") or self.model)
+        model = kwargs.get("model") or self.model
+        wire = await self._awith_pictures(with_tool_names(messages, model), model)
         exchange = self._chat(wire, stop, kwargs, stream=True, usage=usage)
         chunks = Chunks(headers=self.include_response_headers, usage=usage)
         async with aclosing(self._transport.astream(exchange)) as deltas:

@@ -70,14 +70,21 @@ def to_wire(message: BaseMessage) -> WireMessage:
     return wire
 
 
-def with_tool_names(messages: Sequence[BaseMessage]) -> list[WireMessage]:
-    """All messages as the service takes them; a tool's result also tells the tool's name (quirk 47)."""
+def with_tool_names(messages: Sequence[BaseMessage], model: str | None = None) -> list[WireMessage]:
+    """All messages as the service takes them; a tool's result also tells the tool's name (quirk 47).
+
+    model: named by the refusal of what has no form.
+    """
     names: dict[str | None, str] = {}
     wires = []
     for message in messages:
         if isinstance(message, AIMessage):
             names |= {call.get("id"): call["name"] for call in message.tool_calls}
-        wire = to_wire(message)
+        try:
+            wire = to_wire(message)
+        except WorkersAIBadRequestError as refusal:
+            refusal.model = model
+            raise
         if isinstance(message, ToolMessage) and (name := message.name or names.get(message.tool_call_id)):
             wire["name"] = name
         wires.append(wire)

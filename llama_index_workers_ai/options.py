@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from workers_ai.connection import ConnectionOptions
-from workers_ai.embedding_fields import EmbeddingOptions
-from workers_ai.text_fields import TextOptions
+from workers_ai.options import ChatToolOptions, ConnectionOptions, EmbeddingOptions, TextOptions
 
 if TYPE_CHECKING:
     from llama_index.core.base.llms.types import ChatMessage
@@ -25,7 +23,7 @@ class LlamaIndexOptions(TypedDict, total=False):
     rate_limiter: BaseRateLimiter | None
 
 
-class LLMOptions(TextOptions, ConnectionOptions, LlamaIndexOptions, total=False):
+class LLMOptions(TextOptions, ChatToolOptions, ConnectionOptions, LlamaIndexOptions, total=False):
     """Arguments of WorkersAI."""
 
     system_prompt: str | None
@@ -38,7 +36,8 @@ class LLMOptions(TextOptions, ConnectionOptions, LlamaIndexOptions, total=False)
     additional_kwargs: Mapping[str, Any] | None
     context_window: int | None
     is_chat_model: bool
-    is_function_calling_model: bool
+    is_function_calling_model: bool | None
+    should_use_structured_outputs: bool | None
     tokenizer: Any
     reuse_client: bool
 

@@ -7,6 +7,9 @@ or with --emulator, against the package's own emulator, which then answers in th
 addresses in the cassettes are the same. Each cassette says at its head what it was recorded against and on which day.
 One that was recorded against Cloudflare is replaced by an emulator's only with --force, and one that a new recording
 only repeats stays as it is.
+
+Those named `stream-time-...` are for langchain-tests' `test_stream_time` and stand in tests/conformance/cassettes; the
+others in tests/cassettes.
 """
 
 from __future__ import annotations
@@ -45,10 +48,12 @@ from workers_ai.usage import Usage  # noqa: E402
 from workers_ai.wire.message import WireMessage  # noqa: E402
 
 CASSETTES = ROOT / "tests" / "cassettes"
+OF_THE_SUITES = ROOT / "tests" / "conformance" / "cassettes"
 
 LLAMA = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 GPT_OSS = "@cf/openai/gpt-oss-20b"
 GEMMA = "@cf/google/gemma-4-26b-a4b-it"
+SCOUT = "@cf/meta/llama-4-scout-17b-16e-instruct"
 BGE_M3 = "@cf/baai/bge-m3"
 QWEN3 = "@cf/qwen/qwen3-embedding-0.6b"
 NO_MODEL = "@cf/does/not-exist"
@@ -67,7 +72,7 @@ class Exchange:
     """One request by name, sent plain or async: the cassette is the same, and replays both ways.
 
     send, asend: make the request with a client and tell what came of it. by_async: which of the two records it.
-    fails: an error is what it is for.
+    fails: an error is what it is for. folder: where its cassette stands.
     """
 
     name: str
@@ -75,6 +80,7 @@ class Exchange:
     asend: Callable[[Client], Coroutine[None, None, Json]]
     by_async: bool = False
     fails: bool = False
+    folder: Path = CASSETTES
 
     def run(self, client: Client, *, by_async: bool | None = None) -> Json:
         """What came of it: the answer, or the error that it is for. Any other error is raised."""
@@ -99,15 +105,23 @@ def chat(name: str, model: str, api: str) -> Exchange:
 
 def stream(name: str, model: str, api: str) -> Exchange:
     """A chat that is streamed. Recorded by the async client, so that both ways of sending are recorded."""
-    options: Json = {"model": model, "api": api, "max_tokens": MAX_TOKENS}
+    return _streaming(f"stream-{api}-{name}", MESSAGES, {"model": model, "api": api, "max_tokens": MAX_TOKENS})
 
+
+def stream_time(name: str, model: str, api: str) -> Exchange:
+    """What langchain-tests' `test_stream_time` asks."""
+    asked: list[WireMessage] = [{"role": "user", "content": "Write a story about a cat."}]
+    return replace(_streaming(f"stream-time-{api}-{name}", asked, {"model": model, "api": api}), folder=OF_THE_SUITES)
+
+
+def _streaming(name: str, messages: list[WireMessage], options: Json) -> Exchange:
     async def asend(client: Client) -> Json:
-        return _streamed([delta async for delta in client.astream_chat(MESSAGES, **options)])
+        return _streamed([delta async for delta in client.astream_chat(messages, **options)])
 
     def send(client: Client) -> Json:
-        return _streamed(list(client.stream_chat(MESSAGES, **options)))
+        return _streamed(list(client.stream_chat(messages, **options)))
 
-    return Exchange(f"stream-{api}-{name}", send, asend, by_async=True)
+    return Exchange(name, send, asend, by_async=True)
 
 
 def embedding(name: str, model: str, *, by_async: bool) -> Exchange:
@@ -136,6 +150,16 @@ EXCHANGES: dict[str, Exchange] = {
     ]
 }
 """By name; a cassette has the name of its exchange."""
+
+STREAM_TIME: dict[str, Exchange] = {
+    exchange.name: exchange
+    for exchange in [
+        stream_time(name, model, api)
+        for name, model in [("llama", LLAMA), ("gpt-oss", GPT_OSS), ("gemma", GEMMA), ("scout", SCOUT)]
+        for api in ["native", "openai"]
+    ]
+}
+"""As above, for the suites of tests/conformance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,25 +270,27 @@ def keep(path: Path, text: str, *, force: bool = False) -> str:
 def arguments(command: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", metavar="NAME", choices=EXCHANGES, help="one exchange")
+    parser.add_argument("--only", metavar="NAME", choices=EXCHANGES | STREAM_TIME, help="one exchange")
     parser.add_argument("--list", action="store_true", help="tell the exchanges, and record nothing")
     parser.add_argument("--emulator", action="store_true", help="the emulator, even if an account is set")
     parser.add_argument("--force", action="store_true", help="replace any cassette")
-    parser.add_argument("--into", type=Path, default=CASSETTES, metavar="FOLDER")
+    parser.add_argument("--into", type=Path, metavar="FOLDER", help="where to, in place of their own folders")
     return parser.parse_args(command)
 
 
 def main(command: Sequence[str] | None = None) -> None:
     """Record what the command line asks for."""
     options = arguments(command)
+    exchanges = EXCHANGES | STREAM_TIME
     if options.list:
-        print(*EXCHANGES, sep="\n")
+        print(*exchanges, sep="\n")
         return
     real = has_account() and not options.emulator
     with cloudflare() if real else emulator() as source:
         print(f"Recording against {'Cloudflare' if real else 'the emulator: no request goes to Cloudflare'}")
-        for name in [options.only] if options.only else EXCHANGES:
-            done = keep(options.into / f"{name}.yaml", record(EXCHANGES[name], source), force=options.force)
+        for name in [options.only] if options.only else exchanges:
+            path = (options.into or exchanges[name].folder) / f"{name}.yaml"
+            done = keep(path, record(exchanges[name], source), force=options.force)
             print(f"  {name}: {done}")
 
 

@@ -23,7 +23,7 @@ from workers_ai.local import LocalServer
 from workers_ai.redaction import MASK
 
 TESTS = Path(__file__).parent
-CASSETTES = TESTS / "cassettes"
+FOLDERS = [TESTS / "cassettes", TESTS / "conformance" / "cassettes"]
 
 
 with pytest.MonkeyPatch.context() as patch:  # neither folder is a package
@@ -32,7 +32,8 @@ with pytest.MonkeyPatch.context() as patch:  # neither folder is a package
     import cassettes_config as config
     import record
 
-NAMES = sorted(record.EXCHANGES)
+EXCHANGES = record.EXCHANGES | record.STREAM_TIME
+NAMES = sorted(EXCHANGES)
 
 # Neither is the one that recorded: a cassette plays for any account.
 ACCOUNT, TOKEN = "c0ffee" * 5 + "00", "another-token-altogether"
@@ -47,7 +48,7 @@ def client() -> Client:
 def tape(request: pytest.FixtureRequest) -> Iterator[Any]:
     """The cassette that the test names by its parameter `name`; nothing can be added to it."""
     recorder = vcr.VCR(record_mode="none", **config.vcr_config())
-    with recorder.use_cassette(str(CASSETTES / f"{request.getfixturevalue('name')}.yaml")) as cassette:
+    with recorder.use_cassette(str(path(request.getfixturevalue("name")))) as cassette:
         yield cassette
 
 
@@ -56,12 +57,16 @@ def answer(name: str) -> Any:
 
 
 def text(name: str) -> str:
-    return (CASSETTES / f"{name}.yaml").read_text(encoding="utf-8")
+    return path(name).read_text(encoding="utf-8")
+
+
+def path(name: str) -> Path:
+    return EXCHANGES[name].folder / f"{name}.yaml"
 
 
 def test_there_is_a_cassette_for_each_exchange_and_no_other():
     """`make record` makes what is missing; what is left over was renamed."""
-    assert [path.stem for path in sorted(CASSETTES.glob("*.yaml"))] == NAMES
+    assert sorted(found for folder in FOLDERS for found in folder.glob("*.yaml")) == sorted(map(path, NAMES))
 
 
 @pytest.mark.block_network
@@ -69,7 +74,7 @@ def test_there_is_a_cassette_for_each_exchange_and_no_other():
 @pytest.mark.parametrize("name", NAMES)
 def test_a_replay_gives_what_was_recorded_and_opens_no_socket(name: str, by_async: bool, tape: Any, client: Client):
     """Both ways of sending go by vcrpy: with connections refused, one that slipped past it would fail."""
-    assert record.EXCHANGES[name].run(client, by_async=by_async) == answer(name)
+    assert EXCHANGES[name].run(client, by_async=by_async) == answer(name)
     assert tape.all_played
 
 
@@ -91,7 +96,7 @@ def test_what_a_cassette_does_not_hold_is_not_sent(name: str, by_async: bool, em
         vcr.VCR(record_mode="none", **config.vcr_config()).use_cassette("none.yaml"),
         pytest.raises(CannotOverwriteExistingCassetteException),
     ):
-        record.EXCHANGES[name].run(asked, by_async=by_async)
+        EXCHANGES[name].run(asked, by_async=by_async)
     assert len(emulator.requests) == before
 
 

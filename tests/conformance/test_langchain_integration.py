@@ -1,12 +1,15 @@
 """langchain-tests' integration suites against the emulator: four families, on both APIs, direct and through a gateway.
 
 Every flag that a model has by the catalogue is on, and the whole suite runs once for each method of structured output.
-Where a flag is off, `test_langchain_refusals.py` shows the refusal.
+Where a flag is off, `test_langchain_refusals.py` shows the refusal. `test_stream_time` replays a cassette, with the
+network off; `make record` makes those anew.
 """
 
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +19,15 @@ from langchain_core.embeddings import Embeddings
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
 from langchain_tests.integration_tests import ChatModelIntegrationTests, EmbeddingsIntegrationTests
+from pytest_recording.network import blocking_context
 
 from langchain_workers_ai import ChatWorkersAI, WorkersAIEmbeddings
 from workers_ai.catalog import lookup
 from workers_ai.local import LocalServer
+
+with pytest.MonkeyPatch.context() as patch:  # the folder is no package
+    patch.syspath_prepend(str(Path(__file__).parents[1]))
+    import cassettes_config as config
 
 LLAMA = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 GPT_OSS = "@cf/openai/gpt-oss-20b"
@@ -31,6 +39,27 @@ METHODS = ("function_calling", "json_schema", "json_mode")
 
 PICTURE = (Path(__file__).parent / "picture.png").read_bytes()
 
+NAMES = {LLAMA: "llama", GPT_OSS: "gpt-oss", GEMMA: "gemma", SCOUT: "scout"}
+"""As the cassettes have them."""
+
+
+@pytest.fixture(scope="module")
+def vcr_cassette_dir() -> str:
+    """Where the cassettes of `test_stream_time` stand."""
+    return str(Path(__file__).parent / "cassettes")
+
+
+@pytest.fixture
+def default_cassette_name(request: pytest.FixtureRequest) -> str:
+    """One for each family and API: methods and gateways ask the same."""
+    return f"stream-time-{request.cls.form}-{NAMES[request.cls.tested]}"
+
+
+@pytest.fixture
+def vcr_config() -> dict[str, Any]:
+    """As for all cassettes; a benchmark plays one many times."""
+    return {**config.vcr_config(), "allow_playback_repeats": True}
+
 
 class _OnTheEmulator:
     """Where the emulator is, and with which arguments it is reached."""
@@ -39,12 +68,12 @@ class _OnTheEmulator:
     arguments: dict[str, Any]
 
     @pytest.fixture(autouse=True)
-    def _reach_the_emulator(self, emulator: LocalServer) -> None:
-        type(self).arguments = {
-            "account_id": emulator.account_id,
-            "api_token": emulator.api_token,
-            "base_url": emulator.base_url,
-        }
+    def _reach_the_emulator(self, emulator: LocalServer, request: pytest.FixtureRequest) -> Iterator[None]:
+        replayed = request.node.get_closest_marker("vcr") is not None
+        address = {} if replayed else {"base_url": emulator.base_url}  # cassettes have Cloudflare's own
+        type(self).arguments = {"account_id": emulator.account_id, "api_token": emulator.api_token, **address}
+        with blocking_context() if replayed else nullcontext():
+            yield
 
 
 class _Chat(_OnTheEmulator, ChatModelIntegrationTests):
@@ -72,6 +101,10 @@ class _Chat(_OnTheEmulator, ChatModelIntegrationTests):
     @property
     def structured_output_kwargs(self) -> dict[str, Any]:
         return {"method": self.method}
+
+    @property
+    def enable_vcr_tests(self) -> bool:
+        return True
 
     @property
     def supports_json_mode(self) -> bool:

@@ -11,7 +11,6 @@ from contextlib import aclosing
 import httpx
 import pytest
 from llama_index.core.base.llms.types import ChatMessage, ImageBlock, MessageRole, TextBlock, ThinkingBlock
-from llama_index.core.tools import FunctionTool
 
 from llama_index_workers_ai import (
     AuthenticationError,
@@ -260,12 +259,6 @@ def test_an_image_is_refused_before_anything_is_sent(fake):
         WorkersAI(**service.arguments).chat([message], model="@cf/openai/gpt-oss-20b")
     assert caught.value.model == "@cf/openai/gpt-oss-20b"
     assert service.requests == []
-
-
-def test_tools_say_that_they_are_not_there_yet(llm):
-    tool = FunctionTool.from_defaults(lambda: "", name="nothing", description="nothing")
-    with pytest.raises(NotImplementedError, match="ReActAgent"):
-        llm.chat_with_tools([tool], user_msg="Hi")
 
 
 # Errors

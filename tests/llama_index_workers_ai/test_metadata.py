@@ -32,11 +32,29 @@ def test_the_assumed_window_is_within_every_current_model_but_the_bases_for_adap
     assert min(windows) == UNKNOWN_WINDOW
 
 
-def test_a_chat_model_by_default_and_no_function_calling_yet():
+def test_a_chat_model_that_calls_tools_by_default():
     found = WorkersAI().metadata
-    assert (found.is_chat_model, found.is_function_calling_model) == (True, False)
+    assert (found.is_chat_model, found.is_function_calling_model) == (True, True)
     assert found.model_name == "@cf/google/gemma-4-26b-a4b-it"
     assert found.context_window == 256_000
+
+
+@pytest.mark.parametrize(
+    ("model", "calls"),
+    [
+        ("@cf/meta/llama-3.3-70b-instruct-fp8-fast", True),
+        ("@cf/meta/llama-3.1-8b-instruct", True),  # an input of the model; the listing is silent
+        ("@cf/never/seen", False),
+    ],
+)
+def test_a_model_calls_tools_as_the_catalogue_says_and_as_the_user_says(model, calls):
+    assert WorkersAI(model=model).metadata.is_function_calling_model is calls
+    for told in (True, False):
+        assert WorkersAI(model=model, is_function_calling_model=told).metadata.is_function_calling_model is told
+
+
+def test_no_model_of_plain_prompts_calls_tools_unless_the_user_says_so():
+    assert WorkersAI(is_chat_model=False).metadata.is_function_calling_model is False
 
 
 def test_what_the_user_says_goes_before_the_catalogue():

@@ -12,7 +12,6 @@ from llama_index.core.chat_engine import CondensePlusContextChatEngine, ContextC
 from llama_index.core.memory import ChatMemoryBuffer
 from llama_index.core.prompts import PromptTemplate
 from llama_index.core.tools import FunctionTool
-from pydantic import BaseModel
 
 from llama_index_workers_ai import WorkersAI
 
@@ -113,14 +112,3 @@ async def test_react_agent_works_without_the_models_own_tool_calls(fake):
     agent = ReActAgent(tools=[tool], llm=WorkersAI(**service.arguments))
     assert str(await agent.run("What is 40 + 2?")) == "It is 42."
     assert "Observation: 42" in service.requests[1]["messages"][-1]["content"]
-
-
-def test_structured_prediction_works_by_prompt(fake):
-    """Until tools and JSON mode are built, LlamaIndex puts the schema into the prompt."""
-
-    class Town(BaseModel):
-        name: str
-
-    answer = {"choices": [{"message": {"content": '{"name": "Quellmoor"}'}, "finish_reason": "stop"}]}
-    llm = WorkersAI(**fake(answer).arguments)
-    assert llm.structured_predict(Town, PromptTemplate("A town")) == Town(name="Quellmoor")

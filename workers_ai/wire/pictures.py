@@ -39,5 +39,6 @@ def _inlined(message: WireMessage, data_urls: Mapping[str, str]) -> WireMessage:
 
 
 def _part(part: dict[str, Any], data_urls: Mapping[str, str]) -> dict[str, Any]:
-    found = data_urls.get(address(part) or "")
-    return {**part, "image_url": {"url": found}} if found else part
+    found, held = data_urls.get(address(part) or ""), part.get("image_url")
+    beside = held if isinstance(held, Mapping) else {}
+    return {**part, "image_url": {**beside, "url": found}} if found else part
