@@ -135,16 +135,12 @@ class Entry:
         """What the model can do, True, False or None for not known."""
         effort: Json = self.listed["reasoning_effort"] or {}
         return {
-            "function_calling": self.flag(
-                "function_calling", surely_not=self.can["tools_in_schema"] is False
-            ),
+            "function_calling": self.flag("function_calling", surely_not=self.can["tools_in_schema"] is False),
             "tools_in_schema": self.can["tools_in_schema"],
             "vision": self.vision(),
             "data_urls_only": "HTTP URL will not be accepted" in json.dumps(self.schema),
             "json_mode": self.can["response_format"] or (None if self.chats else False),
-            "lora": self.flag(
-                "lora", surely_not=self.schema is not None and not has_key(self.schema, "lora")
-            ),
+            "lora": self.flag("lora", surely_not=self.schema is not None and not has_key(self.schema, "lora")),
             "async_queue": self.flag("async_queue", surely_not=self.can["batch_in_schema"] is False),
             "reasoning": self.flag("reasoning", surely_not=self.schema is not None),
             "reasoning_effort_levels": sorted(effort.get("values", ()), key=strength),

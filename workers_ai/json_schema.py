@@ -23,6 +23,10 @@ def accepted(schema: Mapping[str, Any]) -> dict[str, Any]:
     definitions = {**schema.get("$defs", {}), **schema.get("definitions", {})}
     recursive = {name for name in definitions if _holds_itself(name, definitions)}
     whole: dict[str, Any] = _rewritten(schema, definitions, recursive)
+    if (name := _referred(whole)) in recursive:
+        # A type that holds itself is all of the schema: its outermost layer stands in place.
+        beside = {key: value for key, value in whole.items() if key != "$ref"}
+        whole = {**_rewritten(definitions[name], definitions, recursive), **beside}
     for key in ("$defs", "definitions", "$schema"):
         whole.pop(key, None)
     if recursive:

@@ -112,9 +112,7 @@ def built(folder: Path) -> dict[str, Any]:
     return content
 
 
-def test_building_twice_gives_the_same_bytes(
-    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-):
+def test_building_twice_gives_the_same_bytes(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     save(tmp_path / "overlay.json", OVERLAY)
     for out in ("one", "two"):
         command = [str(folder), "--out", str(tmp_path / out), "--overlay", str(tmp_path / "overlay.json")]
@@ -138,9 +136,7 @@ def test_an_overlay_that_names_a_model_the_folder_lacks_is_told(
 def test_a_chat_model_is_read_from_listing_and_schema(folder: Path):
     entry = built(folder)["models"][CHAT]
     assert entry["api"] == "openai"
-    assert [entry[name] for name in ("takes_messages", "takes_prompt", "takes_stop", "takes_stream")] == [
-        True
-    ] * 4
+    assert [entry[name] for name in ("takes_messages", "takes_prompt", "takes_stop", "takes_stream")] == [True] * 4
     assert entry["default_max_tokens"] == 256
     assert (entry["function_calling"], entry["json_mode"], entry["vision"]) == (True, True, False)
     assert "lora" not in entry  # in the schema of prompts, not in the listing: not known

@@ -167,8 +167,8 @@ def test_what_the_service_takes_comes_out(model: Any):
         assert each.get("$ref") is None or each["$ref"].rpartition("/")[2] in rewritten["$defs"]
         for name, held in each.get("properties", {}).items():
             assert isinstance(held.get("description"), str), name
-    if rewritten.get("type") == "object":
-        assert "properties" in rewritten
+    assert "$ref" not in rewritten
+    assert "anyOf" in rewritten or rewritten["type"] != "object" or "properties" in rewritten
 
 
 @pytest.mark.parametrize("model", MODELS, ids=str)
@@ -180,6 +180,14 @@ def test_twice_is_once(model: Any):
 def test_only_what_holds_itself_stays_a_reference():
     assert accepted(Left.model_json_schema())["$defs"].keys() == {"Left", "Right"}
     assert "$defs" not in accepted(Garden.model_json_schema())
+
+
+def test_a_type_that_holds_itself_says_what_it_is_although_it_is_all_of_the_schema():
+    """The service asks the outermost layer for its type and properties."""
+    told = accepted(Node.model_json_schema())
+    assert told["type"] == "object"
+    assert told["properties"].keys() == {"name", "children"}
+    assert told["properties"]["children"]["items"] == {"$ref": "#/$defs/Node"}
 
 
 def test_a_reference_keeps_what_stands_beside_it():

@@ -37,7 +37,7 @@ def read_chat(reply: Reply, reading: Reading) -> ChatAnswer:
     if choices[0].finish_reason is None:
         choices[0] = replace(choices[0], finish_reason=inferred_finish_reason(usage, reading))
     first = choices[0]
-    tell_if_cut(first.finish_reason, text=first.text, reading=reading)
+    tell_if_cut(first.finish_reason, empty=not (first.text or first.tool_calls), reading=reading)
     facts = facts_of(reply, model=model, body=result, usage=usage, finish_reason=first.finish_reason)
     return ChatAnswer(choices, facts, result)
 

@@ -21,15 +21,15 @@ def inferred_finish_reason(usage: Usage | None, reading: Reading) -> str:
     return "length" if usage is not None and limit and usage.output_tokens >= limit else "stop"
 
 
-def tell_if_cut(finish_reason: str | None, *, text: str, reading: Reading) -> None:
+def tell_if_cut(finish_reason: str | None, *, empty: bool, reading: Reading) -> None:
     """Warns of an answer that its token limit cut off without the caller having asked for that.
 
-    One that is empty spent its tokens on reasoning (quirk 57): said each time. One that ran into the model's own
+    One that is empty, without a call too, spent its tokens on reasoning (quirk 57): said each time. One that ran into the model's own
     default is said once per model: classic models stop at 256 tokens.
     """
     if finish_reason != "length":
         return
-    if not text:
+    if empty:
         warnings.warn(
             f"{reading.model} gave no text: reasoning used up max_tokens"
             f"{f'={reading.max_tokens}' if reading.max_tokens else ''}; raise it",

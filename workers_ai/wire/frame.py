@@ -92,7 +92,7 @@ class ChatStreamReader:
         usage = self._usage.total()
         reason = finish_reason(self._finish_reason, calls=self._calls.any)
         reason = reason or inferred_finish_reason(usage, self._reading)
-        tell_if_cut(reason, text=self.partial, reading=self._reading)
+        tell_if_cut(reason, empty=not (self.partial or self._calls.any), reading=self._reading)
         yield ChatDelta(
             refusal=self._refusal or None,  # whole, at the end: half a refusal would pass for one
             facts=facts_of(self._head, model=self._model, body=self._body, usage=usage, finish_reason=reason),

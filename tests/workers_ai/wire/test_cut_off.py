@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 
 import pytest
 
+from workers_ai.exchange import Reply
 from workers_ai.usage import Usage
+from workers_ai.wire.answer import read_chat
 from workers_ai.wire.cut_off import AnswerCutWarning, _tell_of_default, inferred_finish_reason, tell_if_cut
+from workers_ai.wire.frame import stream_reader
 from workers_ai.wire.reading import Reading
 
 MODEL = "@cf/example/model"
@@ -46,7 +50,7 @@ def told(
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         reading = Reading(MODEL, max_tokens=max_tokens, default_max_tokens=default)
-        tell_if_cut(finish_reason, text=text, reading=reading)
+        tell_if_cut(finish_reason, empty=not text, reading=reading)
     assert all(issubclass(each.category, AnswerCutWarning) for each in caught)
     return [str(each.message) for each in caught]
 
@@ -74,3 +78,17 @@ def test_an_answer_that_ended_by_itself_says_nothing(reason: str | None):
 
 def test_who_set_a_limit_is_not_told_of_it():
     assert told("length", "Once upon", max_tokens=10) == []
+
+
+@pytest.mark.filterwarnings("ignore:an answer of")
+def test_a_call_that_was_cut_off_is_no_empty_answer():
+    """It did not spend its tokens on reasoning."""
+    call = {"id": "a", "function": {"name": "f", "arguments": '{"a": '}}
+    body = {"choices": [{"message": {"content": None, "tool_calls": [call]}, "finish_reason": "length"}]}
+    answer = read_chat(Reply(200, {}, json.dumps(body).encode()), Reading(MODEL, max_tokens=3))
+    assert answer.choices[0].tool_calls[0].arguments is None
+    frame = {"choices": [{"delta": {"tool_calls": [{"index": 0, **call}]}, "finish_reason": "length"}]}
+    reader = stream_reader(Reading(MODEL, max_tokens=3))(Reply(200, {}))
+    deltas = [*reader.feed(f"data: {json.dumps(frame)}\n\ndata: [DONE]\n\n".encode()), *reader.close()]
+    assert deltas[-1].facts is not None
+    assert deltas[-1].facts.finish_reason == "length"
