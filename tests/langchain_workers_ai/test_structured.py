@@ -323,6 +323,7 @@ async def test_an_unmet_json_mode_is_an_output_parser_exception_with_the_text(on
     with pytest.raises(OutputParserException, match="JSON Mode couldn't be met") as raised:
         await every(runnable, way)
     assert isinstance(raised.value, e.StructuredOutputError)
+    assert raised.value.llm_output is None, "the service keeps what the model wrote to itself"
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -24,8 +24,8 @@ def inferred_finish_reason(usage: Usage | None, reading: Reading) -> str:
 def tell_if_cut(finish_reason: str | None, *, empty: bool, reading: Reading) -> None:
     """Warns of an answer that its token limit cut off without the caller having asked for that.
 
-    One that is empty, without a call too, spent its tokens on reasoning (quirk 57): said each time. One that ran into the model's own
-    default is said once per model: classic models stop at 256 tokens.
+    One that is empty, without a call too, spent its tokens on reasoning (quirk 57): said each time. One that ran into
+    the model's own default is said once per model: classic models stop at 256 tokens.
     """
     if finish_reason != "length":
         return
