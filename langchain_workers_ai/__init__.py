@@ -5,10 +5,10 @@ Names are resolved at their first use: importing one class does not import the o
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from workers_ai import ERROR_NAMES
+from workers_ai.lazy import resolved
 
 if TYPE_CHECKING:
     from langchain_workers_ai.chat_models import ChatWorkersAI as ChatWorkersAI
@@ -25,11 +25,7 @@ __all__ = [*sorted((*_OWN, *_CORE))]
 
 
 def __getattr__(name: str) -> Any:
-    if name in _OWN:
-        return getattr(import_module(f"{__name__}.{_OWN[name]}"), name)
-    if name in _CORE:
-        return getattr(import_module("workers_ai"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return resolved(__name__, _OWN, _CORE, name, extra="langchain")
 
 
 def __dir__() -> list[str]:

@@ -219,7 +219,6 @@ class ChatWorkersAI(BaseChatModel, ChatFields):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        kwargs.pop("stream", None)  # core's own, about how it is called
         model = kwargs.get("model") or self.model
         wire = self._with_pictures(with_tool_names(messages, model), model)
         answer = self._transport.send(self._chat(wire, stop, kwargs))
@@ -232,7 +231,6 @@ class ChatWorkersAI(BaseChatModel, ChatFields):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        kwargs.pop("stream", None)
         model = kwargs.get("model") or self.model
         wire = await self._awith_pictures(with_tool_names(messages, model), model)
         answer = await self._transport.asend(self._chat(wire, stop, kwargs))

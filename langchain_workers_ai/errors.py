@@ -61,6 +61,10 @@ class WorkersAIInvalidResponseError(core.InvalidResponseError, langchain.ModelAP
     """See the core's InvalidResponseError."""
 
 
+class WorkersAIEmptyAnswerError(core.EmptyAnswerError, langchain.ModelAPIError):
+    """See the core's EmptyAnswerError."""
+
+
 class WorkersAIStreamInterruptedError(core.StreamInterruptedError, langchain.ModelConnectionError):
     """See the core's StreamInterruptedError."""
 
@@ -87,6 +91,7 @@ ERROR_CLASSES: core.ErrorClasses = {
     core.ServerError: WorkersAIServerError,
     core.GatewayError: WorkersAIGatewayError,
     core.InvalidResponseError: WorkersAIInvalidResponseError,
+    core.EmptyAnswerError: WorkersAIEmptyAnswerError,
     core.StreamInterruptedError: WorkersAIStreamInterruptedError,
     core.APIConnectionError: WorkersAIConnectionError,
     core.APITimeoutError: WorkersAITimeoutError,

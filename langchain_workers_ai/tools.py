@@ -8,6 +8,7 @@ from typing import Any
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_json_schema, convert_to_openai_tool
 
+from workers_ai.wire.response_format import WireFormat, wire_format
 from workers_ai.wire.tools import WireTool, wire_tool
 
 Tool = Mapping[str, Any] | type | Callable[..., Any] | BaseTool
@@ -30,11 +31,12 @@ def _to_wire(tool: Tool, *, strict: bool | None) -> WireTool:
     return wire_tool(convert_to_openai_tool(tool, strict=strict))
 
 
-def response_format_of(asked: dict[str, Any] | type | None) -> dict[str, Any] | None:
-    """What users write for a response format, as OpenAI's `response_format`: that, or a schema."""
+def response_format_of(asked: dict[str, Any] | type | None) -> WireFormat | None:
+    """What users write for a response format, as OpenAI's `response_format`: that, or a schema; rewritten once."""
     if asked is None:
         return None
     if isinstance(asked, dict) and asked.get("type") in ("text", "json_object", "json_schema"):
-        return asked
+        return wire_format(asked)
     schema = convert_to_json_schema(asked)
-    return {"type": "json_schema", "json_schema": {"name": schema.get("title") or "answer", "schema": schema}}
+    told = {"name": schema.get("title") or "answer", "schema": schema}
+    return wire_format({"type": "json_schema", "json_schema": told})

@@ -25,6 +25,7 @@ ERROR_NAMES = (
     "CapacityError",
     "ContentFilteredError",
     "ContextLengthError",
+    "EmptyAnswerError",
     "GatewayError",
     "InvalidResponseError",
     "ModelNotFoundError",

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-import warnings
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
+
+from workers_ai.warning import warn
 
 Moved = tuple[str, Callable[[Any], Any] | None]
 """What another package's argument is here: our name (`argument.option` for one option of it), and what makes its value
 ours, None where it is already."""
-
-_BETWEEN = frozenset(
-    {"workers_ai", "langchain_workers_ai", "llama_index_workers_ai", "pydantic", "langchain_core", "llama_index"}
-)
-"""Packages whose frames stand between a user's line and this file."""
 
 
 def settle(
@@ -36,7 +31,7 @@ def settle(
         name = aliases.get(given, given)
         if given in moved and given not in known:
             name, translate = moved[given]
-            warnings.warn(f"{owner}: {given}= is now {_spelled(name)}", DeprecationWarning, stacklevel=_users_level())
+            warn(f"{owner}: {given}= is now {_spelled(name)}", DeprecationWarning)
             value = translate(value) if translate is not None else value
         elif name not in known:
             raise TypeError(unknown(given, known=[*known, *aliases], owner=owner))
@@ -58,14 +53,3 @@ def unknown(name: str, *, known: Collection[str], owner: str) -> str:
 def _spelled(name: str) -> str:
     argument, _, option = name.partition(".")
     return f"{argument}={{{option!r}: ...}}" if option else f"{argument}="
-
-
-def _users_level() -> int:
-    """The `stacklevel` of the user's own line: Python shows a DeprecationWarning only where that is in `__main__`.
-
-    How many frames stand between differs by class: a framework's base may have an `__init__` of its own.
-    """
-    frame, level = sys._getframe(1), 1
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _BETWEEN:
-        frame, level = frame.f_back, level + 1
-    return level

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Never
 from urllib.parse import quote
 
 from pydantic_core import PydanticSerializationError, to_json
@@ -16,6 +16,7 @@ from workers_ai.api import Api, Form
 from workers_ai.catalog import lookup, suggest
 from workers_ai.errors import BadRequestError
 from workers_ai.exchange import Request
+from workers_ai.warning import warn
 
 if TYPE_CHECKING:
     from workers_ai.catalog import ModelInfo
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 
 _BAD_IN_A_MODEL_ID = re.compile(r"[\s?#\\\x00-\x1f\x7f]|(?:^|/)\.\.?(?:/|$)|//")
+
+_HEADER_VALUE = re.compile(r"[!-~](?:[ -~]*[!-~])?")
 
 
 class ModelNameWarning(UserWarning):
@@ -33,7 +36,7 @@ class ModelNameWarning(UserWarning):
 def _tell_near_miss(model: str) -> None:
     """Warns, once per process and model, of an id that looks like a misspelt one."""
     if not lookup(model).known and (nearest := suggest(model)) is not None:
-        warnings.warn(f"model {model!r} is unknown here; did you mean {nearest!r}?", ModelNameWarning, stacklevel=2)
+        warn(f"model {model!r} is unknown here; did you mean {nearest!r}?", ModelNameWarning)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,12 @@ class Call:
             )
         if self.api not in ("auto", "native", "openai"):
             raise BadRequestError(f"api={self.api!r}: 'auto', 'native' or 'openai'", model=self.model, maybe_sent=False)
+        if self.session_affinity and not _is_header_value(self.session_affinity):
+            raise BadRequestError(
+                f"session_affinity={self.session_affinity!r} cannot be a header: printable ASCII only",
+                model=self.model,
+                maybe_sent=False,
+            )
         _tell_near_miss(self.model)
 
     @property
@@ -80,16 +89,27 @@ class Call:
     def request(self, path: str, body: Mapping[str, Any]) -> Request:
         """The request for `body` at `path`.
 
-        Raises BadRequestError, before anything is sent, for a body that is no JSON.
+        Raises BadRequestError, before anything is sent, for a body that is no JSON; NaN and infinities are none.
         """
         whole = {**body, **self.extra_body}
         if self.reject_if_busy:  # beside the messages it would be dropped without a word (quirk 65)
             whole["options"] = {**whole.get("options", {}), "rejectIfBusy": True}
         try:
             encoded = to_json(whole)
+            if b"NaN" in encoded or b"Infinity" in encoded:  # perhaps only in a text, so it is worth a second look
+                json.loads(encoded, parse_constant=_refuse)
         except (PydanticSerializationError, ValueError, UnicodeError) as broken:
             raise BadRequestError(
                 f"The request holds a value that JSON cannot: {broken}", model=self.model, maybe_sent=False
             ) from broken
         headers = {"x-session-affinity": self.session_affinity} if self.session_affinity else {}
         return Request(path=path, body=encoded, model=self.model, headers=headers, gateway=self.gateway)
+
+
+def _is_header_value(value: object) -> bool:
+    """Whether a header can hold `value` as it is: an HTTP client would fail with an error of its own otherwise."""
+    return isinstance(value, str) and _HEADER_VALUE.fullmatch(value) is not None
+
+
+def _refuse(constant: str) -> Never:
+    raise ValueError(f"{constant} is no number in JSON")

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 Messages = str | Sequence[WireMessage]
 
+_OF_TOOLS = frozenset({"tools", "tool_choice", "parallel_tool_calls"})
+
 
 class Client(ConnectionFields):
     """Workers AI without a framework. Takes the connection arguments; the rest is given per call.
@@ -37,7 +39,10 @@ class Client(ConnectionFields):
     def chat(self, messages: Messages, *, model: str = DEFAULT_MODEL, **options: Any) -> ChatAnswer:
         """The answer to messages (`{"role", "content"}`), or to one user's text.
 
-        options: temperature, max_tokens, ... as the chat classes take them, and model, api, gateway, extra_body, ...
+        options: temperature, max_tokens, ... as the chat classes take them, model_kwargs (further inputs of the model),
+        and model, api, gateway, extra_body, ...
+        tools: OpenAI's dicts; tool_choice: "auto", "none", "any", "required", True, a tool's name, or OpenAI's dict;
+        parallel_tool_calls: whether one answer may hold several calls.
         """
         return self._transport.send(self._exchange(chats.exchange, self._chat(messages, model, options)))
 
@@ -123,7 +128,9 @@ class Client(ConnectionFields):
 
     def _chat(self, messages: Messages, model: str, options: dict[str, Any]) -> chats.ChatRequest:
         told: Sequence[WireMessage] = [{"role": "user", "content": messages}] if isinstance(messages, str) else messages
-        return chats.ChatRequest(self._call(model, options), told, self._known(options))
+        call = self._call(model, options)
+        tools = {name: options.pop(name) for name in _OF_TOOLS if options.get(name) is not None}
+        return chats.ChatRequest(call, told, self._known(options, beside=_OF_TOOLS), **tools)
 
     def _prompt(self, prompt: str, model: str, options: dict[str, Any]) -> completion.CompletionRequest:
         return completion.CompletionRequest(self._call(model, options), prompt, self._known(options))
@@ -135,7 +142,9 @@ class Client(ConnectionFields):
         self._refuse_unknown(options, known=frozenset({"pooling", "max_concurrency"}))
         return bulk.requests_for(embeddings.EmbeddingRequest(call, texts, pooling=pooling))
 
-    def _known(self, options: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _known(self, options: Mapping[str, Any], *, beside: frozenset[str] = frozenset()) -> Mapping[str, Any]:
+        """The options of a text. Raises TypeError for one that is unknown; beside: what else the call may be given."""
         told = {TextFields.aliases.get(name, name): value for name, value in options.items()}
-        self._refuse_unknown(told, known=OPTIONS | CALL_OPTIONS)
-        return told
+        self._refuse_unknown(told, known=OPTIONS | CALL_OPTIONS | TextFields.call_options | beside)
+        inputs = told.pop("model_kwargs", None) or {}
+        return {name: value for name, value in {**inputs, **told}.items() if name not in beside}

@@ -222,7 +222,6 @@ class ConnectionFields(BaseModel):
             account_id=self.account_id,
             api_token=hidden(self.api_token),
             base_url=check_url(self.base_url, name="base_url", allow_insecure=self.allow_insecure),
-            gateway=Gateway.coerce(self.gateway),
             timeouts=Timeouts.coerce(self.timeout),
             headers={name.lower(): SecretStr(value) for name, value in (self.default_headers or {}).items()},
             query=self.default_query or {},

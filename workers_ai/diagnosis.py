@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from workers_ai import errors as e
 from workers_ai.exchange import Reply
@@ -129,8 +129,9 @@ _BY_WORDING: tuple[tuple[re.Pattern[str], _Verdict], ...] = tuple(
 
 _WRAPPING = re.compile(r"^(?:(?:AiError|InferenceUpstreamError|AiGatewayError|Error):\s*)+")
 _LEADING_CODE = re.compile(r"^(\d{4,5}):\s*")
-_REQUEST_ID = re.compile(r"\s*\(([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{8})\)\s*$", re.IGNORECASE)
+_REQUEST_ID = re.compile(r"\(([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{8})\)\s*$", re.IGNORECASE)
 _MISMATCHES = re.compile(r",\s*(?=Type mismatch|required propert|'/)")
+_DIGITS = 18  # of a number that can be a code or a count of tokens
 _EXCERPT = 300  # characters of a body that is no JSON
 
 
@@ -147,7 +148,8 @@ def diagnose(
     found = _first_problem(document)
     status = None if reply.status < 300 else reply.status
     if found is None:
-        return _by_status(reply, _excerpt(reply), None, status, model)
+        seen = reply.body if frame is None else to_json(frame)
+        return _by_status(reply, _excerpt(reply.status, seen), None, status, model)
     message, code, inner_status = found
     message, request_id = _unwrap(message)
     if (leading := _LEADING_CODE.match(message)) and code is None:
@@ -261,7 +263,7 @@ def _first_mismatch(message: str) -> str | None:
 
 def _numbers(message: str) -> tuple[int | None, int | None]:
     """The two token counts of a context message: asked for and allowed, whichever way round they stand."""
-    numbers = [int(text.replace(",", "")) for text in re.findall(r"\b\d[\d,]*\b", message)]
+    numbers = [number for text in re.findall(r"\b\d[\d,]*\b", message) if (number := _integer(text)) is not None]
     counts = [number for number in numbers if number >= 100][:2]
     return (max(counts), min(counts)) if len(counts) == 2 else (None, None)
 
@@ -271,8 +273,7 @@ def _first_problem(document: object) -> tuple[str, int | None, int | None] | Non
     if not isinstance(document, Mapping):
         return None
     for key in ("errors", "error"):
-        held = document.get(key)
-        problem = held[0] if isinstance(held, list) and held else held
+        problem = _first(document.get(key))
         if isinstance(problem, Mapping):
             code = _code(problem.get("code")) or _code(document.get("internalCode"))
             text = problem.get("message") or problem.get("error") or document.get("message")
@@ -280,12 +281,18 @@ def _first_problem(document: object) -> tuple[str, int | None, int | None] | Non
         if isinstance(problem, str) and problem:
             return _nested(problem, _code(document.get("code")))
     if "message" in document or "internalCode" in document:
-        code = _code(document.get("internalCode")) or _code(document.get("code"))
+        code = _code(document.get("internalCode")) or _code(document.get("code")) or _code(document.get("error"))
         text = document.get("message") or document.get("description") or ""
         return str(text), code, _code(document.get("httpCode"))
+    if (number := _code(_first(document.get("errors"))) or _code(document.get("error"))) is not None:
+        return f"The service reported error {number}", number, None
     if document.get("success") is False:
         return "The service reported a failure without saying which", None, None
     return None
+
+
+def _first(held: object) -> object:
+    return held[0] if isinstance(held, list) and held else held
 
 
 def _nested(text: str, code: int | None) -> tuple[str, int | None, int | None]:
@@ -305,7 +312,7 @@ def _unwrap(message: str) -> tuple[str, str | None]:
     """A message without its "AiError: AiError: " and its trailing request id, and that id (quirk 81)."""
     found = _REQUEST_ID.search(message)
     if found:
-        message = message[: found.start()]
+        message = message[: found.start()].rstrip()
     return _WRAPPING.sub("", message).strip(), found[1] if found else None
 
 
@@ -319,8 +326,14 @@ def _code(value: object) -> int | None:
     if isinstance(value, bool):
         return None
     if isinstance(value, int):
-        return value
-    return int(value) if isinstance(value, str) and value.isdecimal() else None
+        return value if abs(value) < 10**_DIGITS else None
+    return _integer(value) if isinstance(value, str) and value.isdecimal() else None
+
+
+def _integer(digits: str) -> int | None:
+    """The number that digits and commas mean; None for one so long that it is none of ours (Python refuses it too)."""
+    plain = digits.replace(",", "")
+    return int(plain) if len(plain) <= _DIGITS else None
 
 
 def _json(body: bytes) -> object:
@@ -330,10 +343,10 @@ def _json(body: bytes) -> object:
         return None
 
 
-def _excerpt(reply: Reply) -> str:
+def _excerpt(status: int, body: bytes) -> str:
     """What to say of a body that is no JSON: an HTML page's title, or its first words (quirk 85)."""
-    text = reply.body[:4096].decode("utf-8", "replace")
+    text = body[:4096].decode("utf-8", "replace")
     title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
     words = title[1] if title else re.sub(r"<[^>]*>", " ", text)
     words = " ".join(words.split())[:_EXCERPT]
-    return f"HTTP {reply.status}: {words}" if words else f"HTTP {reply.status} with an empty body"
+    return f"HTTP {status}: {words}" if words else f"HTTP {status} with an empty body"

@@ -14,6 +14,7 @@ WorkersAIError
  ├─ ServerError                the service failed
  ├─ GatewayError               AI Gateway refused: unknown gateway, unknown key alias
  ├─ InvalidResponseError       a success that cannot be read: empty, no JSON, wrong count
+ │   └─ EmptyAnswerError       a success without a result
  ├─ StreamInterruptedError     a stream stopped before it was finished
  ├─ APIConnectionError         (also ConnectionError) no connection, or it broke
  └─ APITimeoutError            (also TimeoutError) no answer in time
@@ -35,6 +36,7 @@ __all__ = [
     "CapacityError",
     "ContentFilteredError",
     "ContextLengthError",
+    "EmptyAnswerError",
     "GatewayError",
     "InvalidResponseError",
     "ModelNotFoundError",
@@ -215,6 +217,10 @@ class GatewayError(WorkersAIError):
 
 class InvalidResponseError(WorkersAIError):
     """A success that cannot be read: an empty result, no JSON, fewer vectors than texts."""
+
+
+class EmptyAnswerError(InvalidResponseError):
+    """A success without a result, as some models answer a stream on the native path (quirk 3)."""
 
 
 class StreamInterruptedError(WorkersAIError):

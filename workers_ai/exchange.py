@@ -60,6 +60,11 @@ class Reply:
         return "json" in self.headers.get("content-type", "").lower()
 
     @property
+    def is_document(self) -> bool:
+        """Whether the body is one document, JSON or a page, and no stream."""
+        return self.is_json or "html" in self.headers.get("content-type", "").lower()
+
+    @property
     def request_id(self) -> str | None:
         """The service's id of this request: `cf-ai-req-id` before `cf-ray` (quirk 102)."""
         return self.headers.get("cf-ai-req-id") or self.headers.get("cf-ray")
@@ -79,6 +84,16 @@ class StreamReader(Protocol[Delta_co]):
     @property
     def partial(self) -> str:
         """Text that has arrived so far."""
+        ...
+
+    @property
+    def begun(self) -> bool:
+        """Whether any part of the answer has arrived; an error frame is none."""
+        ...
+
+    @property
+    def done(self) -> bool:
+        """Whether the stream has said that it is at its end."""
         ...
 
 

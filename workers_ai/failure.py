@@ -26,6 +26,8 @@ def failure(raised: BaseException, *, model: str | None = None) -> e.WorkersAIEr
         )
     if "DecodingError" in names or "TooManyRedirects" in names:
         return e.InvalidResponseError(f"The answer could not be decoded: {raised}", model=model)
+    if names[0] == "RuntimeError" and "client has been closed" in str(raised):
+        return e.APIConnectionError("The HTTP client has been closed", model=model, maybe_sent=False)
     if "TransportError" in names or "StreamError" in names:
         return e.APIConnectionError(
             f"Connection failed: {str(raised) or names[0]}",

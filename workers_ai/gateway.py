@@ -175,6 +175,11 @@ class Gateway:
     def _of_dict(cls, told: dict[str, Any], token: str | None = None) -> Gateway:
         return cls(**told, token=token)
 
+    @property
+    def is_cloudflares(self) -> bool:
+        """Whether requests leave for Cloudflare's own gateway host, whatever base_url a client has."""
+        return self.route == "url" and self.base_url == GATEWAY_HOST
+
     def replace(self, **changes: Any) -> Gateway:
         """Another gateway value, with these options changed."""
         return replace(self, **changes)
@@ -216,19 +221,20 @@ class Gateway:
             sent[option.header] = _text(value)
         return sent
 
-    def target(self, base_url: str, account_id: str, path: str) -> tuple[str, dict[str, SecretStr]]:
-        """Where a request for `path` (`run/...`, `v1/...`) goes, and the headers that take it there.
+    def target(self, base_url: str, account_id: str, path: str) -> tuple[str, dict[str, str], dict[str, SecretStr]]:
+        """Where a request for `path` (`run/...`, `v1/...`) goes, and its headers: plain ones and secret ones.
 
         base_url: the REST base, up to `/client/v4`. The gateway's own token goes only to the gateway's host,
         the REST host takes the account's alone (quirk 90).
         """
-        headers = {name: SecretStr(value) for name, value in self.headers().items()}
+        headers = self.headers()
+        secrets: dict[str, SecretStr] = {}
         if self.route == "header":
-            headers["cf-aig-gateway-id"] = SecretStr(self.id)
-            return f"{base_url}/accounts/{account_id}/ai/{path}", headers
+            headers["cf-aig-gateway-id"] = self.id
+            return f"{base_url}/accounts/{account_id}/ai/{path}", headers, secrets
         if (token := self.secret_token()) is not None:
-            headers["cf-aig-authorization"] = bearer(token)
-        return f"{self.base_url}/{account_id}/{self.id}/workers-ai/{path}", headers
+            secrets["cf-aig-authorization"] = bearer(token)
+        return f"{self.base_url}/{account_id}/{self.id}/workers-ai/{path}", headers, secrets
 
     def to_dict(self) -> dict[str, Any]:
         """The arguments that make this value, as JSON holds them, without the token."""

@@ -57,6 +57,8 @@ async def ain_order(work: Callable[[Item], Awaitable[Result]], items: Sequence[I
     finally:
         for each in workers:
             each.cancel()
+        # Awaited, so that none is left pending when the caller's loop ends: a cancelled task still has its own end.
+        await asyncio.gather(*workers, return_exceptions=True)
     return [found[place] for place in range(len(items))]
 
 

@@ -44,6 +44,11 @@ def network_key() -> Key:
     return tuple(os.environ.get(name) for name in _NETWORK_VARIABLES)
 
 
+def direct(key: Key) -> Key:
+    """The same, for addresses on this machine: no proxy, whatever is set."""
+    return ("direct", *key)
+
+
 @dataclass(slots=True)
 class _LoopClients:
     """The clients of one event loop, and the generator that closes them when the loop shuts down."""
@@ -145,8 +150,7 @@ class Pool:
             # The service's cookies tell accounts apart, and the clients are shared by all accounts.
             "cookies": CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             "follow_redirects": False,  # the token goes to the configured host only
-            # The emulator and other servers on this machine are reached directly, whatever proxy is set.
-            "mounts": {f"all://{host}": None for host in ("localhost", "127.0.0.1", "[::1]")},
+            "trust_env": key[0] != "direct",
         }
 
 

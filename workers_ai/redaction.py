@@ -27,6 +27,8 @@ SECRET_HEADERS = frozenset(
 
 MASK = "**********"
 
+_SHOWN = 256 * 1024  # bytes of a body that an error keeps
+
 
 def reveal(value: SecretStr | str) -> str:
     """The text of a secret, for the one place that sends it."""
@@ -65,15 +67,15 @@ def bearer(token: SecretStr) -> SecretStr:
 def cleaned(error: WorkersAIError, secrets: Iterable[SecretStr]) -> WorkersAIError:
     """`error`, with secrets that a server sent back masked in its text and in the response it holds."""
     texts = [text for secret in secrets for text in _spellings(secret.get_secret_value())]
-    error.message = scrub(error.message, texts)
+    for name, value in error.fields().items():
+        if isinstance(value, str):  # a hint and a request id may hold what the server sent, too
+            setattr(error, name, scrub(value, texts))
     error.args = (error.message,)
-    if error.partial is not None:
-        error.partial = scrub(error.partial, texts)
     if error.response is not None:
         error.response = replace(
             error.response,
             headers={name: scrub(value, texts) for name, value in error.response.headers.items()},
-            body=scrub(error.response.text, texts).encode(),
+            body=scrub(error.response.body[:_SHOWN].decode("utf-8", "replace"), texts).encode(),
         )
     return error
 

@@ -73,12 +73,20 @@ class Attempts:
     draw: Callable[[], float]
     clock: Callable[[], float]
     failed: int = field(default=0)
+    maybe_sent: bool = False  # whether any of them can have reached the service
 
     def delay_after(self, error: WorkersAIError) -> float | None:
         """Seconds to wait before the next attempt, None when trying again is no use."""
+        self.maybe_sent = error.maybe_sent = self.maybe_sent or error.maybe_sent
         delay = self.policy.delay(self.failed, error, draw=self.draw(), now=self.clock())
         self.failed += 1
         return delay
+
+    def another(self) -> bool:
+        """Counts an attempt that brought nothing; whether one more may be made at once."""
+        self.failed += 1
+        self.maybe_sent = True
+        return self.failed <= self.policy.max_retries
 
 
 def retry_after(headers: Mapping[str, str], *, now: float) -> float | None:

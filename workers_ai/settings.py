@@ -18,7 +18,6 @@ from workers_ai.errors import AuthenticationError, BadRequestError
 
 if TYPE_CHECKING:
     from workers_ai.exchange import Request
-    from workers_ai.gateway import Gateway
 
 BASE_URL = "https://api.cloudflare.com/client/v4"
 ACCOUNT_VARIABLES = ("CLOUDFLARE_ACCOUNT_ID", "CF_ACCOUNT_ID")
@@ -86,25 +85,32 @@ class Settings:
     account_id: str | None = None
     api_token: TokenSource | None = None
     base_url: str = BASE_URL
-    gateway: Gateway | None = None
     timeouts: Timeouts = field(default_factory=Timeouts)
     headers: Mapping[str, SecretStr] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
     allow_insecure: bool = False
 
-    def address(self, request: Request) -> tuple[str, dict[str, SecretStr]]:
-        """The URL of a request and the headers that take it there, as secrets: a gateway's token is among them.
+    def address(self, request: Request) -> tuple[str, dict[str, str], dict[str, SecretStr]]:
+        """The URL of a request and the headers that take it there, plain ones and secret ones.
 
-        Raises AuthenticationError when account or token are missing, before anything is sent.
+        Raises AuthenticationError when account or token are missing, and BadRequestError for a gateway's address that
+        cannot be used, before anything is sent.
         """
         if self.account_id is None or self.api_token is None:
             raise missing_credentials(account=self.account_id is None, token=self.api_token is None)
         if request.gateway is None:
-            return f"{self.base_url}/accounts/{self.account_id}/ai/{request.path}", {}
+            return f"{self.base_url}/accounts/{self.account_id}/ai/{request.path}", {}, {}
         try:
             check_url(request.gateway.base_url, name="gateway base_url", allow_insecure=self.allow_insecure)
         except ValueError as wrong:
             raise BadRequestError(str(wrong), model=request.model, maybe_sent=False) from None
+        if request.gateway.is_cloudflares and is_loopback(urlsplit(self.base_url).hostname or ""):
+            raise BadRequestError(
+                f"gateway base_url: the requests of a client with base_url {self.base_url!r} stay on this machine;"
+                " name the gateway's own, as Gateway(..., base_url='http://127.0.0.1:PORT/v1')",
+                model=request.model,
+                maybe_sent=False,
+            )
         return request.gateway.target(self.base_url, self.account_id, request.path)
 
     def token(self) -> SecretStr:
@@ -153,7 +159,7 @@ def check_url(value: str, *, name: str, allow_insecure: bool) -> str:
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(f"{name} {value!r}: a full address, https://host/...")
-    if parts.scheme == "http" and not allow_insecure and not _is_loopback(parts.hostname):
+    if parts.scheme == "http" and not allow_insecure and not is_loopback(parts.hostname):
         raise ValueError(f"{name} {value!r} would send the token unencrypted: use https://, or allow_insecure=True")
     return value.rstrip("/")
 
@@ -215,7 +221,8 @@ def _global_key_is_set() -> bool:
     return bool(_first_set((GLOBAL_KEY_VARIABLE,)) and _first_set((EMAIL_VARIABLE,)))
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine: what is sent there needs no encryption and no proxy."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:

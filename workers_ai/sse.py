@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from workers_ai.errors import InvalidResponseError
+
 DONE = b"[DONE]"
+MAX_LINE = 16 * 1024 * 1024
+"""Bytes of one line: no frame of the service comes near it, and a line without end must not fill the memory."""
+
+_BOM = b"\xef\xbb\xbf"
 
 
 class Event(NamedTuple):
@@ -23,16 +29,20 @@ class EventDecoder:
     can be cut in two either.
     """
 
-    __slots__ = ("_data", "_lines_end_with_cr", "_name", "_rest")
+    __slots__ = ("_begun", "_data", "_length", "_lines_end_with_cr", "_name", "_rest")
 
     def __init__(self) -> None:
-        self._rest = b""  # an unfinished line
+        self._begun = False
+        self._rest: list[bytes] = []  # the pieces of an unfinished line: joined once, when it is whole
+        self._length = 0
         self._lines_end_with_cr = False  # the last line ended with CR: a following LF belongs to it
         self._name = ""
         self._data: list[bytes] = []
 
     def feed(self, chunk: bytes) -> Iterator[Event]:
-        """Events that `chunk` completes."""
+        """Events that `chunk` completes. Raises InvalidResponseError for a line over 16 MiB."""
+        if not self._begun:
+            self._begun, chunk = True, chunk.removeprefix(_BOM)
         if not self._rest and not self._data and not self._name and _is_one_event(chunk):
             # The usual case: the service flushes each frame, so a read holds just one.
             yield Event("", chunk[6:-2])
@@ -43,10 +53,8 @@ class EventDecoder:
 
     def close(self) -> Iterator[Event]:
         """The event that was still open: a last line or a last blank line may be missing (quirk 24)."""
-        if self._rest:
-            rest, self._rest = self._rest, b""
-            if (event := self._take(rest)) is not None:
-                yield event
+        if self._rest and (event := self._take(self._unfinished())) is not None:
+            yield event
         if (event := self._dispatch()) is not None:
             yield event
 
@@ -55,13 +63,27 @@ class EventDecoder:
             self._lines_end_with_cr = False
             if chunk.startswith(b"\n"):
                 chunk = chunk[1:]
-        data = self._rest + chunk
+        if b"\n" not in chunk and b"\r" not in chunk:
+            self._keep(chunk)
+            return []
+        data = self._unfinished() + chunk
         if b"\r" in data:
             self._lines_end_with_cr = data.endswith(b"\r")
             data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         lines = data.split(b"\n")
-        self._rest = lines.pop()
+        self._keep(lines.pop())
         return lines
+
+    def _keep(self, piece: bytes) -> None:
+        if piece:
+            self._rest.append(piece)
+            self._length += len(piece)
+        if self._length > MAX_LINE:
+            raise InvalidResponseError(f"A line of the stream is longer than {MAX_LINE // 2**20} MiB")
+
+    def _unfinished(self) -> bytes:
+        rest, self._rest, self._length = b"".join(self._rest), [], 0
+        return rest
 
     def _take(self, line: bytes) -> Event | None:
         if not line:

@@ -10,14 +10,13 @@ from pydantic import Field, field_validator
 from workers_ai import fetching
 from workers_ai.catalog import lookup
 from workers_ai.connection import CALL_OPTIONS, ConnectionFields
+from workers_ai.errors import WorkersAIError, recast
+from workers_ai.in_flight import ain_order, in_order
 from workers_ai.wire.message import WireMessage
-from workers_ai.wire.options import OPTIONS
+from workers_ai.wire.options import NOT_SENT, OPTIONS
 from workers_ai.wire.pictures import addresses, inlined
 
 DEFAULT_MODEL = "@cf/google/gemma-4-26b-a4b-it"
-
-NOT_SENT = "default"
-"""The value of `reasoning_effort` that leaves it to the model: None itself means "off" (quirk 58)."""
 
 
 class TextFields(ConnectionFields):
@@ -112,7 +111,8 @@ class ChatFields(TextFields):
     parallel_tool_calls: bool | None = None
     """Whether one answer may hold several calls; unset, the model decides."""
     fetch_images: bool = False
-    """Fetch pictures named by address for models that take only their bytes: at most 10 MiB and 20 s each."""
+    """Fetch pictures named by address for models that take only their bytes: several at once, at most 10 MiB and 20 s
+    each."""
     strict: bool | None = None
     """Ask the model to keep to the tools' schemas to the letter, where it offers that."""
 
@@ -122,13 +122,20 @@ class ChatFields(TextFields):
 
     def _with_pictures(self, messages: list[WireMessage], model: str) -> list[WireMessage]:
         """`messages` with the pictures in them that have to be fetched."""
-        wanted = self._pictures_to_fetch(messages, model)
-        return inlined(messages, {url: fetching.fetch(url) for url in wanted}) if wanted else messages
+        if not (wanted := self._pictures_to_fetch(messages, model)):
+            return messages
+        found = self._exchange(in_order, fetching.fetch, wanted, at_once=fetching.AT_ONCE)
+        return inlined(messages, dict(zip(wanted, found, strict=True)))
 
     async def _awith_pictures(self, messages: list[WireMessage], model: str) -> list[WireMessage]:
         """As `_with_pictures`."""
-        wanted = self._pictures_to_fetch(messages, model)
-        return inlined(messages, {url: await fetching.afetch(url) for url in wanted}) if wanted else messages
+        if not (wanted := self._pictures_to_fetch(messages, model)):
+            return messages
+        try:
+            found = await ain_order(fetching.afetch, wanted, at_once=fetching.AT_ONCE)
+        except WorkersAIError as error:
+            raise recast(error, self.error_classes) from error.__cause__
+        return inlined(messages, dict(zip(wanted, found, strict=True)))
 
 
 _SORTED: tuple[str, ...] = tuple(sorted(OPTIONS))

@@ -6,41 +6,43 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Generator, Mapping
+from contextlib import aclosing, closing
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
 
-from workers_ai.diagnosis import diagnose
+from workers_ai.attempt import Attempt, abounded, bounded
 from workers_ai.errors import (
     APITimeoutError,
     BadRequestError,
+    EmptyAnswerError,
     ErrorClasses,
     InvalidResponseError,
     StreamInterruptedError,
     WorkersAIError,
     recast,
 )
-from workers_ai.exchange import Exchange, Reply, Request, StreamReader
+from workers_ai.exchange import Exchange, Request
 from workers_ai.failure import failure
-from workers_ai.pool import SHARED, Key, network_key
-from workers_ai.redaction import SECRET_HEADERS, bearer, cleaned, reveal
+from workers_ai.pool import SHARED, Key, direct, network_key
+from workers_ai.redaction import bearer, cleaned, reveal
 from workers_ai.retry import Attempts, RetryPolicy
-from workers_ai.settings import Settings
+from workers_ai.settings import Settings, is_loopback
 from workers_ai.version import user_agent
 
 if TYPE_CHECKING:
     import httpx
     from pydantic import SecretStr
 
+    from workers_ai.exchange import Reply
+
 Answer = TypeVar("Answer")
 Delta = TypeVar("Delta")
 
-MAX_ERROR_BODY = 256 * 1024
-"""Bytes of an error page that are read: more would say nothing more, and could fill the memory."""
-
 _HEADER_VALUE = re.compile(r"[\t -~\x80-\xff]*")
+_UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
 
 _log = logging.getLogger("workers_ai.transport")
 
@@ -69,14 +71,14 @@ class Transport:
 
     def _send(self, exchange: Exchange[Answer, Any], attempts: Attempts) -> Answer:
         while True:
-            body: bytes | None = None
-            head: Reply | None = None
+            attempt = Attempt(exchange)
             try:
-                with self._open(exchange.request, stream=False) as (head, response):
-                    body = response.read()
-                    return exchange.read(Reply(head.status, head.headers, body))
+                self._open(attempt, stream=False)
+                return exchange.read(attempt.reply(bounded(attempt.response.iter_bytes(), attempt.most)))
             except Exception as raised:  # noqa: BLE001 - all but the client's own goes on in `_pause`
-                pause = self._pause(attempts, raised, exchange, half=head is not None and body is None)
+                pause = self._pause(attempts, raised, attempt)
+            finally:
+                self._close(attempt)
             time.sleep(pause)
 
     async def asend(self, exchange: Exchange[Answer, Any]) -> Answer:
@@ -85,111 +87,131 @@ class Transport:
 
     async def _asend(self, exchange: Exchange[Answer, Any], attempts: Attempts) -> Answer:
         while True:
-            body: bytes | None = None
-            head: Reply | None = None
+            attempt = Attempt(exchange)
             try:
-                async with self._aopen(exchange.request, stream=False) as (head, response):
-                    body = await response.aread()
-                    return exchange.read(Reply(head.status, head.headers, body))
+                await self._aopen(attempt, stream=False)
+                return exchange.read(attempt.reply(await abounded(attempt.response.aiter_bytes(), attempt.most)))
             except Exception as raised:  # noqa: BLE001 - all but the client's own goes on in `_pause`
-                pause = self._pause(attempts, raised, exchange, half=head is not None and body is None)
+                pause = self._pause(attempts, raised, attempt)
+            finally:
+                await self._aclose(attempt)
             await asyncio.sleep(pause)
 
     def stream(self, exchange: Exchange[Any, Delta]) -> Generator[Delta, None, None]:
-        """The deltas of `exchange` as they come. Tried again only before the first one."""
+        """The deltas of `exchange` as they come. Tried again only before the first event of the answer."""
         attempts = self.retry.start()
         while True:
-            reader: StreamReader[Delta] | None = None
-            started = False
+            attempt = Attempt(exchange)
             try:
-                with self._open(exchange.request, stream=True) as (head, response):
-                    if head.is_json:
-                        reply = Reply(head.status, head.headers, response.read())
-                        answer = _read_whole(exchange, reply) or self._send(_unstreamed(exchange), attempts)
-                        started = True
-                        yield from _whole(exchange, answer)
-                        return
-                    reader = _reader(exchange, head)
-                    for chunk in response.iter_bytes():
-                        for delta in reader.feed(chunk):
-                            started = True
-                            yield delta
-                    yield from reader.close()
+                head = self._open(attempt, stream=True)
+                if head.is_document:
+                    reply = attempt.reply(bounded(attempt.response.iter_bytes(), attempt.most))
+                    found = _read_whole(exchange, reply, attempts)
+                    answer = found or self._send(_unstreamed(exchange), attempts)
+                    attempt.finished = True
+                    yield from _whole(exchange, answer)
                     return
+                with closing(attempt.response.iter_bytes()) as chunks:
+                    reader = attempt.stream_reader()
+                    for chunk in chunks:
+                        yield from reader.feed(chunk)
+                        if reader.done:
+                            break
+                    yield from reader.close()
+                    attempt.finished = True
+                    for _ in chunks:
+                        pass  # to the end of the body, or the connection could not be used again
+                return
             except Exception as raised:  # noqa: BLE001 - all but the client's own goes on in `_pause`
-                pause = self._pause(attempts, raised, exchange, started=started, reader=reader)
+                if attempt.finished:
+                    return
+                pause = self._pause(attempts, raised, attempt)
+            finally:
+                self._close(attempt)
             time.sleep(pause)
 
     async def astream(self, exchange: Exchange[Any, Delta]) -> AsyncGenerator[Delta, None]:
-        """The deltas of `exchange` as they come. Tried again only before the first one."""
+        """The deltas of `exchange` as they come. Tried again only before the first event of the answer."""
         attempts = self.retry.start()
         while True:
-            reader: StreamReader[Delta] | None = None
-            started = False
+            attempt = Attempt(exchange)
             try:
-                async with self._aopen(exchange.request, stream=True) as (head, response):
-                    if head.is_json:
-                        reply = Reply(head.status, head.headers, await response.aread())
-                        answer = _read_whole(exchange, reply) or await self._asend(_unstreamed(exchange), attempts)
-                        started = True
-                        for delta in _whole(exchange, answer):
-                            yield delta
-                        return
-                    reader = _reader(exchange, head)
-                    async for chunk in response.aiter_bytes():
-                        for delta in reader.feed(chunk):
-                            started = True
-                            yield delta
-                    for delta in reader.close():
+                head = await self._aopen(attempt, stream=True)
+                if head.is_document:
+                    reply = attempt.reply(await abounded(attempt.response.aiter_bytes(), attempt.most))
+                    found = _read_whole(exchange, reply, attempts)
+                    answer = found or await self._asend(_unstreamed(exchange), attempts)
+                    attempt.finished = True
+                    for delta in _whole(exchange, answer):
                         yield delta
                     return
+                async with aclosing(attempt.response.aiter_bytes()) as chunks:
+                    reader = attempt.stream_reader()
+                    async for chunk in chunks:
+                        for delta in reader.feed(chunk):
+                            yield delta
+                        if reader.done:
+                            break
+                    for delta in reader.close():
+                        yield delta
+                    attempt.finished = True
+                    async for _ in chunks:
+                        pass  # to the end of the body, or the connection could not be used again
+                return
             except Exception as raised:  # noqa: BLE001 - all but the client's own goes on in `_pause`
-                pause = self._pause(attempts, raised, exchange, started=started, reader=reader)
+                if attempt.finished:
+                    return
+                pause = self._pause(attempts, raised, attempt)
+            finally:
+                await self._aclose(attempt)
             await asyncio.sleep(pause)
 
-    @contextmanager
-    def _open(self, request: Request, *, stream: bool) -> Iterator[tuple[Reply, httpx.Response]]:
-        """The head of a successful reply, and the response to read its body from. Raises what a refusal means."""
-        url, secrets = self.settings.address(request)
-        secrets["authorization"] = bearer(self.settings.token())
-        client = self.http_client or SHARED.client(self._network_key())
-        built = self._build(client, request, url, secrets, stream=stream)
-        response = client.send(built, stream=True, follow_redirects=False)
-        try:
-            head = Reply(response.status_code, _shown(response.headers))
-            if response.status_code >= 300:
-                raise diagnose(Reply(head.status, head.headers, _bounded(response.iter_bytes())), model=request.model)
-            yield head, response
-        except WorkersAIError as error:
-            raise cleaned(error, self._all_secrets(secrets)) from error.__cause__
-        finally:
-            response.close()
+    def _open(self, attempt: Attempt, *, stream: bool) -> Reply:
+        """Sends, and gives the head of a successful reply; its body stands in `attempt.response`.
 
-    @asynccontextmanager
-    async def _aopen(self, request: Request, *, stream: bool) -> AsyncIterator[tuple[Reply, httpx.Response]]:
-        """The head of a successful reply, and the response to read its body from. Raises what a refusal means."""
-        url, secrets = self.settings.address(request)
+        Raises what a refusal means.
+        """
+        request = attempt.exchange.request
+        url, headers, secrets = self.settings.address(request)
+        secrets["authorization"] = bearer(self.settings.token())
+        attempt.secrets = [*secrets.values(), *self.settings.headers.values()]
+        client = self.http_client or SHARED.client(self._network_key(url))
+        built = self._build(client, request, url, headers, secrets, stream=stream)
+        head = attempt.answered(client.send(built, stream=True, follow_redirects=False))
+        if head.status >= 300:
+            attempt.check(bounded(attempt.response.iter_bytes(), attempt.most))
+        return head
+
+    async def _aopen(self, attempt: Attempt, *, stream: bool) -> Reply:
+        """Sends, and gives the head of a successful reply; its body stands in `attempt.response`.
+
+        Raises what a refusal means.
+        """
+        request = attempt.exchange.request
+        url, headers, secrets = self.settings.address(request)
         secrets["authorization"] = bearer(await self.settings.atoken())
-        client = self.http_async_client or await SHARED.aclient(self._network_key())
-        built = self._build(client, request, url, secrets, stream=stream)
-        response = await client.send(built, stream=True, follow_redirects=False)
-        try:
-            head = Reply(response.status_code, _shown(response.headers))
-            if response.status_code >= 300:
-                raise diagnose(
-                    Reply(head.status, head.headers, await _abounded(response.aiter_bytes())), model=request.model
-                )
-            yield head, response
-        except WorkersAIError as error:
-            raise cleaned(error, self._all_secrets(secrets)) from error.__cause__
-        finally:
-            await response.aclose()
+        attempt.secrets = [*secrets.values(), *self.settings.headers.values()]
+        client = self.http_async_client or await SHARED.aclient(self._network_key(url))
+        built = self._build(client, request, url, headers, secrets, stream=stream)
+        head = attempt.answered(await client.send(built, stream=True, follow_redirects=False))
+        if head.status >= 300:
+            attempt.check(await abounded(attempt.response.aiter_bytes(), attempt.most))
+        return head
+
+    def _close(self, attempt: Attempt) -> None:
+        if attempt.response is not None:
+            attempt.response.close()
+
+    async def _aclose(self, attempt: Attempt) -> None:
+        if attempt.response is not None:
+            await attempt.response.aclose()
 
     def _build(
         self,
         client: httpx.Client | httpx.AsyncClient,
         request: Request,
         url: str,
+        headers: Mapping[str, str],
         secrets: Mapping[str, SecretStr],
         *,
         stream: bool,
@@ -209,7 +231,7 @@ class Transport:
             request.method,
             _url(url) if own else url,
             content=request.body,
-            headers={**usual, **request.headers},
+            headers={**usual, **request.headers, **headers},
             params=self.settings.query or None,
             # A user's client keeps its own time-outs, unless others were asked for.
             extensions={}
@@ -224,38 +246,20 @@ class Transport:
             built.headers[name] = reveal(secret)
         return built
 
-    def _all_secrets(self, headers: Mapping[str, SecretStr]) -> list[SecretStr]:
-        return [*headers.values(), *self.settings.headers.values()]
-
-    def _network_key(self) -> Key:
+    def _network_key(self, url: str) -> Key:
         if self._key is None:
             self._key = network_key()
-        return self._key
+        return direct(self._key) if _is_here(url) else self._key
 
-    def _pause(
-        self,
-        attempts: Attempts,
-        raised: Exception,
-        exchange: Exchange[Any, Any],
-        *,
-        half: bool = False,
-        started: bool = False,
-        reader: StreamReader[Any] | None = None,
-    ) -> float:
-        """Seconds until the next attempt. Raises the failure, as the class asked for, when there is none.
-
-        half: the answer broke off after its head: it was made and billed, so only an idempotent one is asked for again.
-        """
-        error = raised if isinstance(raised, WorkersAIError) else failure(raised, model=exchange.request.model)
+    def _pause(self, attempts: Attempts, raised: Exception, attempt: Attempt) -> float:
+        """Seconds until the next attempt. Raises the failure, as the class asked for, when there is none."""
+        error = _failure(raised, attempt)
         if error is None:
             raise raised
-        if error is not raised:
-            error.__cause__ = raised
-        if started:
-            error = _interrupted(error, reader)
-        elif half and not exchange.idempotent:
-            error.retryable = False
-        pause = None if started else attempts.delay_after(error)
+        error = cleaned(error, attempt.secrets)
+        if attempt.begun:
+            error = _interrupted(error, attempt)
+        pause = attempts.delay_after(error)
         if pause is None:
             final = recast(error, self.errors)
             raise final from final.__cause__
@@ -263,22 +267,49 @@ class Transport:
         return pause
 
 
-def _reader(exchange: Exchange[Any, Delta], head: Reply) -> StreamReader[Delta]:
-    assert exchange.reader is not None, "an exchange that is streamed has a reader"
-    return exchange.reader(head)
+def _failure(raised: Exception, attempt: Attempt) -> WorkersAIError | None:
+    """What was raised, as an error of the family; None for what is none of the client's and none of the answer's."""
+    if isinstance(raised, WorkersAIError):
+        return raised
+    model = attempt.exchange.request.model
+    error = failure(raised, model=model)
+    if error is None and attempt.head is not None and isinstance(raised, _UNREADABLE):
+        # An answer of a shape that nobody foresaw is the service's fault, and no TypeError of the caller's.
+        error = InvalidResponseError(f"The answer cannot be read ({type(raised).__name__})", model=model)
+    if error is not None:
+        error.__cause__ = raised
+        error.request_id = attempt.head.request_id if attempt.head is not None else None
+    return error
 
 
-def _whole(exchange: Exchange[Answer, Delta], answer: Answer) -> list[Delta]:
-    assert exchange.whole is not None, "an exchange that is streamed can turn a whole answer into deltas"
-    return list(exchange.whole(answer))
+def _interrupted(error: WorkersAIError, attempt: Attempt) -> WorkersAIError:
+    """A failure in the midst of an answer, which was made and is paid for.
+
+    Only an idempotent exchange is asked for again. A stream's carries what had arrived.
+    """
+    if not attempt.exchange.idempotent:
+        error.retryable = False
+    if attempt.reader is None:
+        return error
+    if error.partial is None:
+        error.partial = attempt.reader.partial
+    if isinstance(error, ConnectionError) and not isinstance(error, APITimeoutError):
+        told = {"message": f"The stream broke off: {error.message}", "hint": "`partial` holds what had arrived"}
+        cut = StreamInterruptedError.rebuild({**error.fields(), **told})
+        cut.__cause__ = error.__cause__
+        return cut
+    return error
 
 
-def _read_whole(exchange: Exchange[Answer, Any], reply: Reply) -> Answer | None:
-    """The answer in a JSON reply to a stream (quirk 26); None for an empty one that can be asked for unstreamed."""
+def _read_whole(exchange: Exchange[Answer, Any], reply: Reply, attempts: Attempts) -> Answer | None:
+    """The answer in a document that came for a stream (quirk 26).
+
+    None for an empty one that may be asked for once more, without the stream: that is an attempt like any other.
+    """
     try:
         return exchange.read(reply)
-    except InvalidResponseError:
-        if exchange.unstreamed is None:
+    except EmptyAnswerError:
+        if exchange.unstreamed is None or not attempts.another():
             raise
         return None
 
@@ -288,38 +319,9 @@ def _unstreamed(exchange: Exchange[Answer, Delta]) -> Exchange[Answer, Delta]:
     return exchange.unstreamed()
 
 
-def _interrupted(error: WorkersAIError, reader: StreamReader[Any] | None) -> WorkersAIError:
-    """A failure after the first delta: never retried, and it carries what had arrived."""
-    error.retryable = False
-    if error.partial is None and reader is not None:
-        error.partial = reader.partial
-    if isinstance(error, ConnectionError) and not isinstance(error, APITimeoutError):
-        cut = StreamInterruptedError(f"The stream broke off: {error.message}", model=error.model, partial=error.partial)
-        cut.__cause__ = error.__cause__
-        return cut
-    return error
-
-
-def _shown(headers: httpx.Headers) -> dict[str, str]:
-    return {name: value for name, value in headers.items() if name not in SECRET_HEADERS}
-
-
-def _bounded(chunks: Iterator[bytes]) -> bytes:
-    body = b""
-    for chunk in chunks:
-        body += chunk
-        if len(body) >= MAX_ERROR_BODY:
-            break
-    return body[:MAX_ERROR_BODY]
-
-
-async def _abounded(chunks: AsyncIterator[bytes]) -> bytes:
-    body = b""
-    async for chunk in chunks:
-        body += chunk
-        if len(body) >= MAX_ERROR_BODY:
-            break
-    return body[:MAX_ERROR_BODY]
+def _whole(exchange: Exchange[Answer, Delta], answer: Answer) -> list[Delta]:
+    assert exchange.whole is not None, "an exchange that is streamed can turn a whole answer into deltas"
+    return list(exchange.whole(answer))
 
 
 @lru_cache(maxsize=512)
@@ -328,3 +330,9 @@ def _url(text: str) -> httpx.URL:
     import httpx
 
     return httpx.URL(text)
+
+
+@lru_cache(maxsize=512)
+def _is_here(url: str) -> bool:
+    """Whether an address is on this machine: then it is reached directly, whatever proxy is set."""
+    return is_loopback(urlsplit(url).hostname or "")

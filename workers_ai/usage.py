@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 Number = TypeVar("Number", int, float)
 
@@ -44,7 +44,7 @@ class Usage:
             total_tokens=_count(wire.get("total_tokens")) or prompt + completion,
             cached_tokens=None if cached is None else min(cached, prompt),  # a part of the prompt (quirk 73)
             reasoning_tokens=_detail(wire.get("completion_tokens_details"), "reasoning_tokens"),
-            neurons=float(stated) if isinstance(stated, (int, float)) else neurons,
+            neurons=float(stated) if _is_finite(stated) else neurons,
         )
 
     def __add__(self, other: Usage) -> Usage:
@@ -110,13 +110,21 @@ class StreamUsage:
         return self._sum if increments else self._largest
 
 
+_TOO_MANY = 1e18
+
+
 def _count(value: object) -> int:
-    return int(value) if isinstance(value, (int, float)) and value > 0 else 0
+    return int(value) if _is_finite(value) and value > 0 else 0
+
+
+def _is_finite(value: object) -> TypeGuard[int | float]:
+    """Whether `value` is a number to count with: the parser takes NaN, 1e999 and integers of any length."""
+    return isinstance(value, (int, float)) and abs(value) < _TOO_MANY
 
 
 def _detail(details: object, name: str) -> int | None:
     value: Any = details.get(name) if isinstance(details, Mapping) else None
-    return _count(value) if isinstance(value, (int, float)) else None
+    return _count(value) if _is_finite(value) else None
 
 
 def _sum(one: Number | None, other: Number | None) -> Number | None:

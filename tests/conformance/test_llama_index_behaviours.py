@@ -11,6 +11,7 @@ import base64
 from collections import Counter
 from dataclasses import dataclass
 from enum import Enum
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -518,6 +519,8 @@ async def test_structured_output_asks_the_rate_limiter_once_a_call(subject, way)
 
 @pytest.mark.parametrize("name", ["simple", "context", "condense_plus_context"])
 async def test_a_chat_engine_keeps_three_turns_and_the_callers_history(subject, name):
+    if name == "simple" and subject.model == GPT_OSS and version("llama-index-core") < "0.14.25":
+        pytest.skip("this engine of older versions takes no message of two blocks, as an answer with its reasoning is")
     llm = subject.llm()
     history = [ChatMessage(role="user", content="Good day."), ChatMessage(role="assistant", content="Good day!")]
     kept = [message.model_copy(deep=True) for message in history]

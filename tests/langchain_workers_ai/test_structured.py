@@ -14,8 +14,10 @@ from pydantic import BaseModel, Field, ValidationError
 from pydantic.v1 import BaseModel as BaseModelV1
 
 from langchain_workers_ai import ChatWorkersAI
+from langchain_workers_ai.tools import response_format_of
 from workers_ai import errors as e
 from workers_ai.local import LocalServer
+from workers_ai.wire.response_format import WireFormat
 
 LLAMA = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 GEMMA = "@cf/google/gemma-4-26b-a4b-it"
@@ -397,3 +399,10 @@ def test_an_error_of_the_service_is_raised_and_not_told_beside(service, method):
     service.answers(service.refuses(401, {"errors": [{"code": 10000, "message": "Authentication error"}]}))
     with pytest.raises(e.AuthenticationError):
         service.chat().with_structured_output(Person, method=method, include_raw=True).invoke(PROMPT)
+
+
+def test_the_schema_of_an_answer_is_rewritten_once_and_not_at_each_call(service):
+    bound = service.chat().bind_tools([], response_format={"type": "json_schema", "json_schema": {"properties": {}}})
+    held = bound.kwargs["response_format"]
+    assert isinstance(held, WireFormat)
+    assert response_format_of(held) is held

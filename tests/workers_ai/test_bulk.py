@@ -138,7 +138,7 @@ def test_the_first_failure_ends_the_work(listen: Make, acts: Any, way: str):
     server = listen(answer)
     with pytest.raises(e.AuthenticationError):
         embed(way, Transport(server.settings()), requests(200), max_concurrency=2)
-    assert 3 <= len(server.requests) < 50
+    assert 2 <= len(server.requests) < 50  # the one that fails may overtake one that is sent
 
 
 @WAYS

@@ -103,3 +103,27 @@ def test_what_json_cannot_hold_is_refused_before_anything_is_sent(value: Any):
     with pytest.raises(e.BadRequestError, match="JSON") as caught:
         Call(LLAMA).request("p", {"x": value})
     assert (caught.value.maybe_sent, caught.value.model) == (False, LLAMA)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), {"deep": [1.0, float("-inf")]}])
+def test_what_is_no_number_in_json_is_refused_before_anything_is_sent(value: Any):
+    """The encoder would write NaN, and the service answer that the body cannot be read."""
+    with pytest.raises(e.BadRequestError, match=r"NaN|Infinity") as caught:
+        Call(LLAMA).request("p", {"x": value})
+    assert (caught.value.maybe_sent, caught.value.model) == (False, LLAMA)
+
+
+def test_a_text_may_speak_of_them():
+    assert body(Call(LLAMA), a='NaN, "Infinity', NaN=1) == {"a": 'NaN, "Infinity', "NaN": 1}
+
+
+@pytest.mark.parametrize("value", ["größe", "a\nb", "a\x00", "\x7f", " a", "a\t", 7])
+def test_a_session_that_no_header_can_hold_is_refused_by_its_name(value: Any):
+    with pytest.raises(e.BadRequestError, match="session_affinity") as caught:
+        Call(LLAMA, session_affinity=value)
+    assert (caught.value.maybe_sent, caught.value.model) == (False, LLAMA)
+
+
+@pytest.mark.parametrize("value", ["a", "a b", "user-1/2;x=~", "", None])
+def test_a_session_of_printable_letters_is_taken(value: Any):
+    assert Call(LLAMA, session_affinity=value).session_affinity == value

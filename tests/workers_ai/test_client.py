@@ -70,6 +70,50 @@ def test_other_spellings_of_options_are_understood_as_the_chat_classes_do(client
     assert json.loads(fake.requests[0].content)["max_tokens"] == 5
 
 
+TOOL = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}}}
+
+
+@pytest.mark.parametrize("operation", ["chat", "stream_chat"])
+def test_tools_and_their_choice_are_taken_as_the_chat_classes_take_them(client: Make, operation: str):
+    made, fake = client("answer-two-choices" if operation == "chat" else "stream-old-tail")
+    answer = getattr(made, operation)("x", model=GPT_OSS, tools=[TOOL], tool_choice="any", parallel_tool_calls=False)
+    if operation == "stream_chat":
+        list(answer)
+    sent = json.loads(fake.requests[0].content)
+    assert sent["tools"][0]["function"]["name"] == "weather"
+    assert sent["tool_choice"] == {"type": "function", "function": {"name": "weather"}}
+    assert sent["parallel_tool_calls"] is False
+
+
+def test_a_choice_of_a_tool_that_is_not_there_is_refused(client: Make):
+    made, fake = client("answer-two-choices")
+    with pytest.raises(e.BadRequestError, match="tool_choice"):
+        made.chat("x", model=GPT_OSS, tools=[TOOL], tool_choice="wether")
+    assert fake.requests == []
+
+
+def test_tools_that_are_none_are_not_sent(client: Make):
+    made, fake = client("answer-native-usage")
+    made.chat("x", model=LLAMA, tools=None, tool_choice=None, parallel_tool_calls=None, model_kwargs=None)
+    assert json.loads(fake.requests[0].content).keys() == {"messages"}
+
+
+@pytest.mark.parametrize("operation", ["chat", "complete"])
+def test_further_inputs_of_a_model_go_under_the_options(client: Make, operation: str):
+    made, fake = client("answer-native-usage")
+    getattr(made, operation)("x", model=LLAMA, seed=1, model_kwargs={"guidance": 3, "seed": 2})
+    sent = json.loads(fake.requests[0].content)
+    assert (sent["guidance"], sent["seed"]) == (3, 1)
+
+
+@pytest.mark.parametrize(("effort", "sent"), [("default", {}), (None, {"reasoning_effort": None})])
+def test_the_default_reasoning_effort_is_left_to_the_model(client: Make, effort: str | None, sent: dict[str, Any]):
+    made, fake = client("answer-two-choices")
+    made.chat("x", model=GPT_OSS, reasoning_effort=effort)
+    told = json.loads(fake.requests[0].content)
+    assert {name: value for name, value in told.items() if name not in ("model", "messages")} == sent
+
+
 @pytest.mark.parametrize("operation", ["chat", "complete", "stream_chat", "embed"])
 def test_an_unknown_option_is_an_error_with_its_neighbour(client: Make, operation: str):
     made, fake = client("answer-native-usage")

@@ -6,6 +6,7 @@ The shapes of the recordings are in test_recordings_facts.py; here are the other
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -416,3 +417,46 @@ def test_any_bytes_become_an_error_of_the_family(body: bytes, status: int):
     error = diagnose(Reply(status, {}, body))
     assert isinstance(error, e.WorkersAIError)
     assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"errors": [{"code": "9" * 5000, "message": "No."}]},
+        {"errors": [{"code": 10**4000, "message": "No."}]},
+        {"error": f"This model's maximum context length is {'9' * 5000} tokens, not {'1,' * 3000}."},
+    ],
+    ids=["text", "number", "count"],
+)
+def test_a_number_of_thousands_of_digits_is_no_code_and_no_count(document: object):
+    error = diagnose(Reply(500, {}, json.dumps(document).encode()))
+    assert error.code is None
+    assert str(error)
+
+
+def test_a_message_of_many_spaces_is_read_in_no_time():
+    """Its request id is looked for once from each bracket, not from each space."""
+    started = time.perf_counter()
+    error = diagnose(Reply(500, {}, json.dumps({"error": "No." + " " * 200_000 + "x"}).encode()))
+    assert time.perf_counter() - started < 1
+    assert error.message.startswith("No.")
+
+
+@pytest.mark.parametrize(
+    ("frame", "kind", "code", "status", "words"),
+    [
+        ({"error": 500}, e.ServerError, None, 500, "error 500"),
+        ({"error": "3040"}, e.ServerError, None, None, "3040"),
+        ({"error": 3040}, e.CapacityError, 3040, None, "error 3040"),
+        ({"errors": [3040]}, e.CapacityError, 3040, None, "error 3040"),
+        ({"error": 3040, "message": "Busy."}, e.CapacityError, 3040, None, "Busy"),
+        ({"error": True}, e.ServerError, None, None, '{"error":true}'),
+        ({"error": [[1]]}, e.ServerError, None, None, '{"error":[[1]]}'),
+    ],
+)
+def test_an_error_that_is_a_bare_value_is_told(
+    frame: object, kind: type[e.WorkersAIError], code: int | None, status: int | None, words: str
+):
+    error = diagnose(Reply(200, {}), frame=frame)
+    assert (type(error), error.code, error.status) == (kind, code, status)
+    assert words in error.message

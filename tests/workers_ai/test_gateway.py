@@ -119,8 +119,8 @@ def test_bounds_are_part_of_the_range(ttl: int):
 
 def target(gateway: Gateway, path: str) -> tuple[str, dict[str, str]]:
     """The address, and the headers with their secrets told."""
-    url, headers = gateway.target(BASE, ACCOUNT, path)
-    return url, {name: value.get_secret_value() for name, value in headers.items()}
+    url, headers, secrets = gateway.target(BASE, ACCOUNT, path)
+    return url, {**headers, **{name: value.get_secret_value() for name, value in secrets.items()}}
 
 
 def test_the_header_route_keeps_the_host_and_sends_no_gateway_token():

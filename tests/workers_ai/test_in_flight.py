@@ -103,8 +103,27 @@ async def test_after_a_failure_what_is_under_way_is_cancelled():
 
     with pytest.raises(BrokenError):
         await ain_order(work, range(500), at_once=3)
-    await asyncio.sleep(0)
     assert cancelled == [0, 2]
+    assert asyncio.all_tasks() == {asyncio.current_task()}, "and none is left behind"
+
+
+async def test_a_cancelled_caller_takes_its_work_along():
+    ended: list[int] = []
+
+    async def work(item: int) -> None:
+        try:
+            await asyncio.sleep(30)
+        finally:
+            await asyncio.sleep(0.001)  # whatever it has to close
+            ended.append(item)
+
+    caller = asyncio.ensure_future(ain_order(work, range(500), at_once=3))
+    await asyncio.sleep(0.001)
+    caller.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    assert ended == [0, 1, 2]
+    assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 @pytest.mark.parametrize("at_once", [0, -1])

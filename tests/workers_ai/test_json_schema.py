@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Iterator, Mapping
 from enum import Enum
 from typing import Any, Literal
@@ -233,3 +234,101 @@ def test_definitions_may_stand_under_either_key(key: str):
 )
 def test_a_schema_becomes(schema: dict[str, Any], told: dict[str, Any]):
     assert accepted(schema) == told
+
+
+A = {"type": "integer", "description": "An A."}
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        lambda ref: {"if": ref, "then": ref, "else": ref},
+        lambda ref: {"items": [ref, ref], "additionalItems": ref},
+        lambda ref: {"dependentSchemas": {"x": ref}, "unevaluatedProperties": ref, "unevaluatedItems": ref},
+        lambda ref: {"dependencies": {"x": ref, "y": ["x"]}},
+        lambda ref: {"not": ref, "contains": ref, "propertyNames": ref, "contentSchema": ref},
+        lambda ref: {"oneOf": [{"allOf": [ref]}], "prefixItems": [ref], "patternProperties": {"^x": ref}},
+    ],
+)
+def test_references_are_put_in_place_wherever_a_schema_may_stand(place: Any):
+    asked = {"properties": {"a": place({"$ref": "#/$defs/A"})}, "$defs": {"A": A}}
+    told = accepted(asked)
+    wanted = place(A)
+    if "oneOf" in wanted:
+        wanted["anyOf"] = wanted.pop("oneOf")
+    assert told == {"type": "object", "properties": {"a": {**wanted, "description": "a"}}}
+
+
+@pytest.mark.parametrize("reference", ["#/properties/a/$defs/A", "#/$defs/A"])
+def test_definitions_may_stand_deeper(reference: str):
+    """By their place, or as in a schema that was put into another as it is."""
+    inner = {"type": "object", "properties": {"b": {"$ref": reference}}, "$defs": {"A": A}}
+    assert accepted({"properties": {"a": inner}})["properties"]["a"] == {
+        "type": "object",
+        "properties": {"b": A},
+        "description": "a",
+    }
+
+
+@pytest.mark.parametrize("name", ["x/y", "x~y", "x y", "x%y"])
+def test_a_name_may_be_escaped(name: str):
+    escaped = name.replace("~", "~0").replace("/", "~1").replace("%", "%25").replace(" ", "%20")
+    asked = {"properties": {"a": {"$ref": f"#/$defs/{escaped}"}}, "$defs": {name: A}}
+    assert accepted(asked)["properties"]["a"] == A
+
+
+def test_a_type_that_holds_itself_is_found_under_the_key_it_is_referred_by():
+    node = {"type": "object", "properties": {"next": {"$ref": "#/definitions/Node"}}}
+    told = accepted({"properties": {"first": {"$ref": "#/definitions/Node"}}, "definitions": {"Node": node}})
+    assert told["properties"]["first"]["$ref"] == "#/$defs/Node"
+    assert told["$defs"]["Node"]["properties"]["next"]["$ref"] == "#/$defs/Node"
+
+
+def test_two_types_of_one_name_stay_two():
+    def node(kind: str, reference: str) -> dict[str, Any]:
+        return {"properties": {"kind": {"const": kind}, "next": {"$ref": reference}}}
+
+    asked = {
+        "properties": {"a": {"$ref": "#/$defs/N"}, "b": {"$ref": "#/properties/b_/$defs/N"}, "b_": {}},
+        "$defs": {"N": node("outer", "#/$defs/N")},
+    }
+    asked["properties"]["b_"] = {"$defs": {"N": node("inner", "#/properties/b_/$defs/N")}}
+    told = accepted(asked)
+    kinds = {
+        name: told["$defs"][told["properties"][name]["$ref"].rpartition("/")[2]]["properties"]["kind"]["const"]
+        for name in "ab"
+    }
+    assert kinds == {"a": "outer", "b": "inner"}
+
+
+@pytest.mark.parametrize(("held", "told"), [(True, {"description": "a"}), (False, {"not": {}, "description": "a"})])
+def test_a_reference_to_a_boolean_schema(held: bool, told: dict[str, Any]):
+    assert accepted({"properties": {"a": {"$ref": "#/$defs/A"}}, "$defs": {"A": held}})["properties"]["a"] == told
+
+
+@pytest.mark.parametrize("reference", ["#", "#/$defs/Nobody", "https://example.com/a.json"])
+def test_a_reference_that_leads_nowhere_here_stays(reference: str):
+    assert accepted({"properties": {"a": {"$ref": reference}}})["properties"]["a"]["$ref"] == reference
+
+
+def chain(length: int) -> dict[str, Any]:
+    """Types each of which holds the next one twice."""
+    defs: dict[str, Any] = {
+        f"T{place}": {
+            "type": "object",
+            "properties": {side: {"$ref": f"#/$defs/T{place + 1}", "description": side} for side in ("left", "right")},
+        }
+        for place in range(length)
+    }
+    return {"properties": {"a": {"$ref": "#/$defs/T0"}}, "$defs": {**defs, f"T{length}": {"type": "integer"}}}
+
+
+@pytest.mark.parametrize("length", [3, 16, 200])
+def test_references_in_references_do_not_grow_by_powers(length: int):
+    told = accepted(chain(length))
+    assert len(json.dumps(told)) < max(64_000, 2 * len(json.dumps(chain(length))))
+    assert ("$defs" in told) is (length > 3)
+    for each in schemas(told):
+        assert each.get("$ref") is None or each["$ref"].rpartition("/")[2] in told["$defs"]
+    assert accepted(told) == told
+    assert told["properties"]["a"]["type"] == "object", "what is used once is in place all the same"

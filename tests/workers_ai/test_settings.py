@@ -274,8 +274,8 @@ def request(gateway: Gateway | None = None) -> Request:
 def test_the_address_is_below_the_account():
     settings = Settings(account_id=ACCOUNT, api_token=SecretStr("t"))
     url = f"https://api.cloudflare.com/client/v4/accounts/{ACCOUNT}/ai/run/@cf/a/b"
-    assert settings.address(request()) == (url, {})
-    assert settings.address(request(Gateway("docs"))) == (url, {"cf-aig-gateway-id": SecretStr("docs")})
+    assert settings.address(request()) == (url, {}, {})
+    assert settings.address(request(Gateway("docs"))) == (url, {"cf-aig-gateway-id": "docs"}, {})
 
 
 @pytest.mark.parametrize(("account", "token"), [(None, "t"), (ACCOUNT, None), (None, None)])
@@ -287,8 +287,15 @@ def test_nothing_is_sent_without_credentials(account: str | None, token: str | N
 
 def test_settings_show_no_secret():
     gateway = Gateway("docs", token="gw-Yy53-secret")
-    settings = Settings(
-        ACCOUNT, SecretStr("tok-Zx81-secret"), gateway=gateway, headers={"x-key": SecretStr("hdr-Pp66")}
-    )
-    assert "secret-" not in repr(settings)
-    assert not any(secret in repr(settings) for secret in ("tok-Zx81", "gw-Yy53", "hdr-Pp66"))
+    settings = Settings(ACCOUNT, SecretStr("tok-Zx81-secret"), headers={"x-key": SecretStr("hdr-Pp66")})
+    shown = f"{settings!r} {gateway!r}"
+    assert not any(secret in shown for secret in ("tok-Zx81", "gw-Yy53", "hdr-Pp66"))
+
+
+def test_a_client_of_this_machine_sends_nothing_to_cloudflares_gateway_host():
+    settings = Settings(ACCOUNT, SecretStr("t"), base_url="http://127.0.0.1:9/client/v4")
+    with pytest.raises(e.BadRequestError, match="gateway base_url"):
+        settings.address(request(Gateway("docs", route="url")))
+    own = Gateway("docs", route="url", base_url="http://127.0.0.1:9/v1")
+    assert settings.address(request(own))[0].startswith("http://127.0.0.1:9/v1/")
+    assert settings.address(request(Gateway("docs")))[0].startswith("http://127.0.0.1:9/client/v4/")

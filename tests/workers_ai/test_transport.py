@@ -20,15 +20,16 @@ import pytest
 from pydantic import SecretStr
 
 from workers_ai import errors as e
+from workers_ai.attempt import MAX_ERROR_BODY
 from workers_ai.call import Call
 from workers_ai.diagnosis import diagnose
 from workers_ai.gateway import Gateway
-from workers_ai.pool import SHARED, network_key
+from workers_ai.pool import SHARED, direct, network_key
 from workers_ai.retry import RetryPolicy
 from workers_ai.settings import Settings, Timeouts
 from workers_ai.tasks.embeddings import EmbeddingRequest
 from workers_ai.tasks.embeddings import exchange as embedding_exchange
-from workers_ai.transport import MAX_ERROR_BODY, Transport
+from workers_ai.transport import Transport
 
 Make = Callable[..., Any]
 
@@ -54,10 +55,11 @@ def _plain(source: str) -> str:
         (r"\basync def _a(\w+)", r"def _\1"),
         (r"\basync (with|for)\b", r"\1"),
         (r"\bawait ", ""),
-        (r"\bself\._a(open|send)\b", r"self._\1"),
+        (r"\bself\._a(open|send|close)\b", r"self._\1"),
         (r"\ba(send|read|iter_bytes|close|token|client)\b", r"\1"),
         (r"\bhttp_async_client\b", "http_client"),
-        (r"\b_abounded\b", "_bounded"),
+        (r"\babounded\b", "bounded"),
+        (r"\baclosing\b", "closing"),
         (r"\basyncio\.sleep\b", "time.sleep"),
         (r"\basynccontextmanager\b", "contextmanager"),
         (r"\bAsyncIterator\b", "Iterator"),
@@ -365,10 +367,10 @@ def test_an_empty_answer_both_ways_is_an_error(stream_way: Any, service: Make):
 @pytest.mark.parametrize("max_retries", [0, 1, 2])
 def test_the_unstreamed_request_does_not_multiply_the_attempts(stream_way: Any, service: Make, max_retries: int):
     fake = service("answer-empty-result", "error-3043-internal")
-    with pytest.raises(e.ServerError):
+    with pytest.raises(e.ServerError if max_retries else e.EmptyAnswerError):
         stream_way(fake.transport(retry=replace(QUICK, max_retries=max_retries)))
-    # The stream, and as many unstreamed requests as the policy grants; never the stream again.
-    assert len(fake.requests) == 2 + max_retries
+    # The stream, and then unstreamed requests only: each is one of the attempts that the policy grants.
+    assert len(fake.requests) == 1 + max_retries
 
 
 def test_a_refusal_in_json_to_a_stream_is_retried_as_any_other(stream_way: Any, service: Make, steps: Any):
@@ -383,6 +385,68 @@ def test_a_page_in_place_of_an_answer_is_an_error(way: Any, service: Make):
     with pytest.raises((e.InvalidResponseError, e.StreamInterruptedError)):
         way(fake.transport())
     assert len(fake.requests) == 1
+
+
+# What comes after the answer, or with it
+
+
+def test_a_reset_after_the_end_of_an_answer_changes_nothing(stream_way: Any, service: Make, steps: Any, payload: Make):
+    """DONE is the end: what the connection does then is no failure of the answer."""
+    body = payload(GOOD_STREAM).body + b"\n\n"
+    fake = service(steps.streamed(body, httpx.ReadError("reset")))
+    assert stream_way(fake.transport()).text == "  Good day!"
+    assert len(fake.requests) == 1
+
+
+def test_events_that_say_nothing_yet_are_a_begun_answer(stream_way: Any, service: Make, steps: Any):
+    """A frame held back, for it may be the start of a tag, was made and is paid for: it is not asked for again."""
+    held = b'data: {"response":"<thi"}\n\n'
+    fake = service(steps.streamed(held, httpx.ReadError("reset")))
+    with pytest.raises(e.StreamInterruptedError):
+        stream_way(fake.transport(), model="@cf/deepseek-ai/deepseek-r1-distill-qwen-32b")
+    assert len(fake.requests) == 1
+
+
+def test_an_attempt_that_was_sent_is_remembered_over_one_that_was_not(whole_way: Any, service: Make):
+    fake = service(httpx.ReadError("reset"), httpx.ConnectError("nobody there"))
+    with pytest.raises(e.APIConnectionError) as caught:
+        whole_way(fake.transport(retry=replace(QUICK, max_retries=1)))
+    assert caught.value.maybe_sent
+
+
+def test_no_field_of_an_error_repeats_the_token(way: Any, service: Make, token: str):
+    """The service's text reaches message, hint, code and body: wherever a secret stands, it is masked."""
+    body = json.dumps({"errors": [{"code": 5007, "message": f"No such model {token} or task"}]}).encode()
+    fake = service(lambda _: httpx.Response(400, content=body, headers={"content-type": "application/json"}))
+    with pytest.raises(e.WorkersAIError) as caught:
+        way(fake.transport(retry=replace(QUICK, max_retries=0)))
+    assert token not in f"{caught.value!s}{caught.value!r}{caught.value.fields()}"
+
+
+def test_what_a_gateway_header_says_is_not_masked_in_errors(service: Make):
+    """Only secrets are: a gateway named `o` must not riddle every message."""
+    from workers_ai.tasks.chat import ChatRequest, exchange
+
+    body = json.dumps({"errors": [{"code": 7003, "message": "Could not route"}]}).encode()
+    fake = service(lambda _: httpx.Response(400, content=body, headers={"content-type": "application/json"}))
+    call = Call("@cf/meta/llama-3.2-3b-instruct", gateway=Gateway("o"))
+    with pytest.raises(e.WorkersAIError, match="Could not route"):
+        fake.transport().send(exchange(ChatRequest(call, [{"role": "user", "content": "x"}])))
+
+
+def test_a_stream_that_a_loop_s_end_cuts_off_leaves_no_complaint(
+    listen: Make, acts: Any, ask_chat: Make, caplog: pytest.LogCaptureFixture
+):
+    server = listen(lambda *_: [*acts.chunked(b'data: {"response":"one"}\n\n', end=False), 5.0])
+    streams: list[Any] = []
+
+    async def leave_early() -> None:
+        stream = Transport(server.settings()).astream(ask_chat(stream=True))
+        streams.append(stream)
+        await anext(stream)
+
+    asyncio.run(leave_early())
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
 # Refusals
@@ -597,10 +661,8 @@ def test_nor_is_such_a_gateway_token_or_header(listen: Make, acts: Any, bad: str
 
 def test_a_transport_shows_no_secret(service: Make, token: str):
     gateway = Gateway("docs", token=GATEWAY_TOKEN)
-    transport = service(OK).transport(
-        api_token=SecretStr(token), gateway=gateway, headers=hidden({"x-key": "hdr-Pp66"})
-    )
-    shown = f"{transport!r} {transport} {transport.settings!r}"
+    transport = service(OK).transport(api_token=SecretStr(token), headers=hidden({"x-key": "hdr-Pp66"}))
+    shown = f"{transport!r} {transport} {transport.settings!r} {gateway!r}"
     assert token not in shown
     assert GATEWAY_TOKEN not in shown
     assert "hdr-Pp66" not in shown
@@ -731,7 +793,7 @@ def test_a_user_s_client_keeps_its_own_time_outs_and_the_shared_one_ours(listen:
         async def note(request: httpx.Request) -> None:
             seen.append(request.extensions["timeout"]["read"])
 
-        (await SHARED.aclient(network_key())).event_hooks = {"request": [note]}
+        (await SHARED.aclient(direct(network_key()))).event_hooks = {"request": [note]}
         await transport.asend(_small_chat())
 
     transport.send(_small_chat())

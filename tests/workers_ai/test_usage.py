@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import accumulate
+from math import inf, nan
 
 import pytest
 from hypothesis import given
@@ -30,6 +31,13 @@ def wire(prompt: int, answer: int, **more: object) -> Wire:
         ({"prompt_tokens": 3, "completion_tokens": None, "total_tokens": None}, Usage(3, 0, 3)),
         ({"prompt_tokens": 3.0, "completion_tokens": 4.0}, Usage(3, 4, 7)),
         ({"prompt_tokens": "3"}, Usage()),
+        ({"prompt_tokens": inf, "completion_tokens": 4}, Usage(0, 4, 4)),
+        (wire(3, 4, total_tokens=nan), Usage(3, 4, 7)),
+        ({"prompt_tokens": 10**5000}, Usage()),
+        (wire(3, 4, neurons=inf), Usage(3, 4, 7)),
+        (wire(3, 4, neurons=nan), Usage(3, 4, 7)),
+        (wire(3, 4, neurons=10**400), Usage(3, 4, 7)),
+        (wire(3, 4, prompt_tokens_details={"cached_tokens": inf}), Usage(3, 4, 7)),
         ({"prompt_tokens": -3}, Usage()),
         (wire(3, 4, neurons=1.5), Usage(3, 4, 7, neurons=1.5)),
         (wire(3, 4, neurons=0), Usage(3, 4, 7, neurons=0.0)),

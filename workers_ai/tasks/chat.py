@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -11,7 +10,8 @@ from typing import Any
 from workers_ai.call import Call
 from workers_ai.errors import BadRequestError
 from workers_ai.exchange import Request
-from workers_ai.tasks.text_exchange import TextExchange, TextReading, fit, reading_of
+from workers_ai.tasks.text_exchange import Fitted, TextExchange, TextReading, fit, reading_of
+from workers_ai.warning import warn
 from workers_ai.wire.form import FORMS
 from workers_ai.wire.message import WireMessage, text_of_parts
 from workers_ai.wire.pictures import addresses
@@ -43,35 +43,36 @@ class ChatRequest:
 def exchange(request: ChatRequest, *, stream: bool = False) -> ChatExchange:
     """The exchange of a chat.
 
-    Raises BadRequestError, before anything is sent, for no message, for content or tools that the model does not
-    take, for a choice of a tool that is not there, and for an `n` that the model would ignore.
+    Raises BadRequestError, before anything is sent, for no message, for one without role or content, for content or
+    tools that the model does not take, for a choice of a tool that is not there, and for an `n` that the model would
+    ignore.
     """
     call = request.call
     if not request.messages:
         raise BadRequestError("messages: there is none", model=call.model, maybe_sent=False)
     fitted = fit(call, request.options, stream=stream)
-    options, reading = _with_tools(request, fitted.options)
-    messages = [_content(message, call) for message in request.messages]
+    options, reading = _with_tools(request, fitted)
+    messages = [_content(_checked(message, place, call), call) for place, message in enumerate(request.messages)]
     encode = FORMS[call.form].encode_chat
 
     def asked(*, stream: bool) -> Request:
         path, body = encode(call, messages, options, stream=stream, usage=request.stream_usage)
         return call.request(path, body)
 
-    return TextReading(reading, fitted.stops).exchange(asked, stream=stream, whole=fitted.whole)
+    return TextReading(reading).exchange(asked, stream=stream, whole=fitted.whole)
 
 
-def _with_tools(request: ChatRequest, options: dict[str, Any]) -> tuple[dict[str, Any], Reading]:
+def _with_tools(request: ChatRequest, fitted: Fitted) -> tuple[dict[str, Any], Reading]:
     """The options with tools and their choice, and how the answer is to be read."""
     call = request.call
     if not request.tools:
-        return options, reading_of(call, options)
+        return fitted.options, reading_of(call, fitted)
     _check_takes_tools(call)
     tools = [wire_tool(tool) for tool in request.tools]
     choice = tool_choice(request.tool_choice, tools)
     told = {"tools": tools, "tool_choice": choice, "parallel_tool_calls": request.parallel_tool_calls}
-    options = {**options, **{name: value for name, value in told.items() if value is not None}}
-    return options, reading_of(call, options, tools=tools, forced=forced_names(choice, tools))
+    options = {**fitted.options, **{name: value for name, value in told.items() if value is not None}}
+    return options, reading_of(call, fitted, tools=tools, forced=forced_names(choice, tools))
 
 
 def _check_takes_tools(call: Call) -> None:
@@ -90,7 +91,39 @@ def _check_takes_tools(call: Call) -> None:
 
 @lru_cache(maxsize=1024)
 def _warn_of_tools(model: str) -> None:
-    warnings.warn(f"the listing does not say that {model} calls tools; they are sent all the same", stacklevel=2)
+    warn(f"the listing does not say that {model} calls tools; they are sent all the same")
+
+
+def _checked(message: WireMessage, place: int, call: Call) -> WireMessage:
+    """`message` where it is one; the service's own words for a null would not say which (quirk 45).
+
+    A null beside calls is how others spell no text at all.
+    """
+    wrong = _wrong(message)
+    if wrong is not None:
+        raise BadRequestError(
+            f"messages[{place}]: {wrong}",
+            model=call.model,
+            hint='Each is {"role": ..., "content": ...}; where there is nothing to say, content is ""',
+            maybe_sent=False,
+        )
+    return message if message.get("content") is not None else {**message, "content": ""}
+
+
+def _wrong(message: object) -> str | None:
+    """What keeps `message` from being a message, None where nothing does."""
+    if not isinstance(message, Mapping):
+        return f"a mapping is expected, not {type(message).__name__}"
+    if not isinstance(message.get("role"), str) or not message["role"]:
+        return "it has no role"
+    content = message.get("content")
+    if content is None and message.get("tool_calls"):
+        return None
+    if isinstance(content, str) or (
+        isinstance(content, (list, tuple)) and all(isinstance(part, Mapping) for part in content)
+    ):
+        return None
+    return "it has no content" if content is None else "its content is neither a text nor a list of parts"
 
 
 def _content(message: WireMessage, call: Call) -> WireMessage:
@@ -125,4 +158,4 @@ def _content(message: WireMessage, call: Call) -> WireMessage:
 
 @lru_cache(maxsize=1024)
 def _warn_of_pictures(model: str) -> None:
-    warnings.warn(f"the listing does not say that {model} takes pictures; they are sent all the same", stacklevel=2)
+    warn(f"the listing does not say that {model} takes pictures; they are sent all the same")

@@ -35,5 +35,4 @@ def exchange(request: CompletionRequest, *, stream: bool = False) -> TextExchang
         path, body = encode(call, request.prompt, fitted.options, stream=stream, usage=request.stream_usage)
         return call.request(path, body)
 
-    reading = reading_of(call, fitted.options)
-    return TextReading(reading, fitted.stops).exchange(asked, stream=stream, whole=fitted.whole)
+    return TextReading(reading_of(call, fitted)).exchange(asked, stream=stream, whole=fitted.whole)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from workers_ai.answers import ChatAnswer, ChatDelta
@@ -63,13 +63,14 @@ def fit(call: Call, asked: Mapping[str, Any], *, stream: bool) -> Fitted:
     )
 
 
-def reading_of(call: Call, options: Mapping[str, Any], **tools: Any) -> Reading:
+def reading_of(call: Call, fitted: Fitted, **tools: Any) -> Reading:
     """How the answer to a call with these options is read. tools: what `Reading` holds of tools."""
     info = call.info
     return Reading(
         call.model,
         thinks_in_text=info.splits_think_tag,
-        max_tokens=options.get("max_tokens"),
+        stops=fitted.stops,
+        max_tokens=fitted.options.get("max_tokens"),
         default_max_tokens=info.default_max_tokens,
         **tools,
     )
@@ -77,15 +78,14 @@ def reading_of(call: Call, options: Mapping[str, Any], **tools: Any) -> Reading:
 
 @dataclass(frozen=True, slots=True)
 class TextReading:
-    """How a text answer is read: `reading`, cut at `stops`."""
+    """How a text answer is read, and cut at the stop sequences that the model does not know."""
 
     reading: Reading
-    stops: Sequence[str] = field(default=())
 
     def read(self, reply: Reply) -> ChatAnswer:
         """The answer in a whole reply."""
         answer = read_chat(reply, self.reading)
-        return cut_answer(answer, self.stops) if self.stops else answer
+        return cut_answer(answer, self.reading.stops) if self.reading.stops else answer
 
     def exchange(self, asked: Asking, *, stream: bool, whole: bool = False) -> TextExchange:
         """The exchange of a request. asked: makes it, streamed or not. whole: ask for it in one piece in any case."""
@@ -95,7 +95,7 @@ class TextReading:
         return Exchange(
             asked(stream=not whole),
             self.read,
-            reader=stopping(reader, self.stops) if self.stops else reader,
+            reader=stopping(reader, self.reading.stops) if self.reading.stops else reader,
             whole=as_deltas,
             unstreamed=None if whole else lambda: Exchange(asked(stream=False), self.read),
         )

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from workers_ai.answers import ChatAnswer, Choice, Vectors
 from workers_ai.diagnosis import diagnose, is_refusal
-from workers_ai.errors import InvalidResponseError
+from workers_ai.errors import EmptyAnswerError, InvalidResponseError
 from workers_ai.exchange import Reply
 from workers_ai.usage import Usage
-from workers_ai.wire.cut_off import inferred_finish_reason, tell_if_cut
+from workers_ai.wire.cut_off import inferred_finish_reason, stopped, tell_if_cut
 from workers_ai.wire.reading import Reading
 from workers_ai.wire.reply_facts import facts_of, header_neurons
 from workers_ai.wire.text import as_text
@@ -29,13 +28,11 @@ def read_chat(reply: Reply, reading: Reading) -> ChatAnswer:
     model = reading.model
     result = _result(reply, model=model)
     if not isinstance(result, Mapping) or not result:
-        raise _unreadable("The service answered with an empty result", reply, model)
-    choices = _choices(result, reading)
+        raise _unreadable("The service answered with an empty result", reply, model, kind=EmptyAnswerError)
+    usage = Usage.read(result.get("usage"), neurons=header_neurons(reply))
+    choices = _choices(result, reading, inferred_finish_reason(usage, reading))
     if not choices:
         raise _unreadable(f"No text in the answer; its keys are {', '.join(map(str, result))}", reply, model)
-    usage = Usage.read(result.get("usage"), neurons=header_neurons(reply))
-    if choices[0].finish_reason is None:
-        choices[0] = replace(choices[0], finish_reason=inferred_finish_reason(usage, reading))
     first = choices[0]
     tell_if_cut(first.finish_reason, empty=not (first.text or first.tool_calls), reading=reading)
     facts = facts_of(reply, model=model, body=result, usage=usage, finish_reason=first.finish_reason)
@@ -74,15 +71,15 @@ def _result(reply: Reply, *, model: str) -> object:
     return document
 
 
-def _choices(result: Mapping[str, Any], reading: Reading) -> list[Choice]:
+def _choices(result: Mapping[str, Any], reading: Reading, inferred: str) -> list[Choice]:
     """The choices of either form. `choices` goes before `response`: an answer may hold both."""
     if listed := result.get("choices"):
         choices = listed if isinstance(listed, list) else []
-        return [_choice(choice, reading) for choice in choices if _is_choice(choice)]
+        return [_choice(choice, reading, inferred) for choice in choices if _is_choice(choice)]
     for key in ("response", "response_text"):  # the second was reported of one model only (quirk 11)
         if key in result:
             message = {"content": result[key], "tool_calls": result.get("tool_calls")}
-            return [_choice({"message": message}, reading)]
+            return [_choice({"message": message}, reading, inferred)]
     return []
 
 
@@ -90,19 +87,21 @@ def _is_choice(value: object) -> bool:
     return isinstance(value, Mapping) and (isinstance(value.get("message"), Mapping) or "text" in value)
 
 
-def _choice(choice: Mapping[str, Any], reading: Reading) -> Choice:
+def _choice(choice: Mapping[str, Any], reading: Reading, inferred: str) -> Choice:
+    """One choice. inferred: why it ended, where it does not say."""
     message = mapping(choice.get("message"))
     held = message["content"] if "content" in message else choice.get("text")  # `text`: a completion
     text, reasoning = as_text(held), reasoning_of(message)
+    ended = choice.get("finish_reason") or inferred
     if reading.thinks_in_text and not reasoning:
-        reasoning, text = split(text)
+        reasoning, text = split(text, cut_off=ended == "length")
     calls = read_calls(message.get("tool_calls"), reading.tools)
     if not calls and (leaked := leaked_call(text, reading.forced, reading.tools)) is not None:
         calls, text = [leaked], ""
     return Choice(
         text=text,
         reasoning=reasoning,
-        finish_reason=finish_reason(choice.get("finish_reason"), calls=bool(calls)),
+        finish_reason=stopped(finish_reason(ended, calls=bool(calls)), text, reading),
         logprobs=choice.get("logprobs"),
         parsed=held if isinstance(held, dict) else None,
         tool_calls=calls,
@@ -142,8 +141,10 @@ def _row(row: Any) -> list[float]:
     return list(map(float, values))
 
 
-def _unreadable(message: str, reply: Reply, model: str) -> InvalidResponseError:
-    return InvalidResponseError(
+def _unreadable(
+    message: str, reply: Reply, model: str, *, kind: type[InvalidResponseError] = InvalidResponseError
+) -> InvalidResponseError:
+    return kind(
         message,
         status=reply.status,
         request_id=reply.request_id,

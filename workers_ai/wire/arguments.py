@@ -28,11 +28,14 @@ def parsed_arguments(text: str) -> dict[str, Any] | None:
 
 def coerced(arguments: dict[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
     """`arguments` with values that a model wrote as strings in the type that the schema gives them (quirk 40)."""
-    properties = parameters.get("properties") or {}
-    return {name: _value(value, properties.get(name) or {}) for name, value in arguments.items()}
+    properties = parameters.get("properties")
+    known = properties if isinstance(properties, Mapping) else {}
+    return {name: _value(value, known.get(name)) for name, value in arguments.items()}
 
 
-def _value(value: Any, schema: Mapping[str, Any]) -> Any:
+def _value(value: Any, schema: object) -> Any:
+    if not isinstance(schema, Mapping):  # `true` and `false` are schemas too
+        return value
     if not isinstance(value, str):
         return coerced(value, schema) if isinstance(value, dict) else value
     kinds = _kinds(schema)
@@ -45,7 +48,9 @@ def _value(value: Any, schema: Mapping[str, Any]) -> Any:
     return found if any(_is(found, kind) for kind in kinds) else value
 
 
-def _kinds(schema: Mapping[str, Any]) -> set[str]:
+def _kinds(schema: object) -> set[str]:
+    if not isinstance(schema, Mapping):
+        return {"string"} if schema is True else set()
     kind = schema.get("type")
     own = {kind} if isinstance(kind, str) else set(kind or ())
     return own.union(*(_kinds(each) for each in schema.get("anyOf") or ()))

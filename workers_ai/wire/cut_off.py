@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
 from functools import lru_cache
 from typing import TYPE_CHECKING
+
+from workers_ai.warning import warn
 
 if TYPE_CHECKING:
     from workers_ai.usage import Usage
@@ -21,6 +22,11 @@ def inferred_finish_reason(usage: Usage | None, reading: Reading) -> str:
     return "length" if usage is not None and limit and usage.output_tokens >= limit else "stop"
 
 
+def stopped(finish_reason: str | None, text: str, reading: Reading) -> str | None:
+    """Why an answer ended, seen from here: one cut at a stop sequence ended there, whatever came after."""
+    return "stop" if any(stop in text for stop in reading.stops) else finish_reason
+
+
 def tell_if_cut(finish_reason: str | None, *, empty: bool, reading: Reading) -> None:
     """Warns of an answer that its token limit cut off without the caller having asked for that.
 
@@ -30,11 +36,10 @@ def tell_if_cut(finish_reason: str | None, *, empty: bool, reading: Reading) -> 
     if finish_reason != "length":
         return
     if empty:
-        warnings.warn(
+        warn(
             f"{reading.model} gave no text: reasoning used up max_tokens"
             f"{f'={reading.max_tokens}' if reading.max_tokens else ''}; raise it",
             AnswerCutWarning,
-            stacklevel=2,
         )
     elif reading.max_tokens is None:
         _tell_of_default(reading.model, reading.default_max_tokens)
@@ -44,4 +49,4 @@ def tell_if_cut(finish_reason: str | None, *, empty: bool, reading: Reading) -> 
 def _tell_of_default(model: str, default: int | None) -> None:
     told = f" of {default} tokens" if default else ""
     message = f"an answer of {model} was cut off at the model's own limit{told}; set max_tokens"
-    warnings.warn(message, AnswerCutWarning, stacklevel=2)
+    warn(message, AnswerCutWarning)

@@ -14,7 +14,7 @@ from workers_ai.exchange import Reply
 from workers_ai.sse import DONE, Event, EventDecoder
 from workers_ai.usage import StreamUsage
 from workers_ai.wire.answer import finish_reason, mapping, reasoning_of
-from workers_ai.wire.cut_off import inferred_finish_reason, tell_if_cut
+from workers_ai.wire.cut_off import inferred_finish_reason, stopped, tell_if_cut
 from workers_ai.wire.reading import Reading
 from workers_ai.wire.reply_facts import facts_of
 from workers_ai.wire.text import as_text
@@ -75,6 +75,16 @@ class ChatStreamReader:
         """Text that has arrived so far."""
         return "".join(self._pieces)
 
+    @property
+    def begun(self) -> bool:
+        """Whether any frame of the answer has come."""
+        return self._understood or self._foreign
+
+    @property
+    def done(self) -> bool:
+        """Whether `[DONE]` has come."""
+        return self._done
+
     def feed(self, data: bytes) -> Iterator[ChatDelta]:
         """Deltas with text, reasoning or calls, as frames complete. Raises the error an error frame carries."""
         for event in self._events.feed(data):
@@ -88,10 +98,10 @@ class ChatStreamReader:
         for event in self._events.close():
             yield from self._take(event)
         self._check_whole()
-        yield from self._held_back()
         usage = self._usage.total()
-        reason = finish_reason(self._finish_reason, calls=self._calls.any)
-        reason = reason or inferred_finish_reason(usage, self._reading)
+        ended = self._finish_reason or inferred_finish_reason(usage, self._reading)
+        yield from self._held_back(ended)
+        reason = stopped(finish_reason(ended, calls=self._calls.any), self.partial, self._reading)
         tell_if_cut(reason, empty=not (self.partial or self._calls.any), reading=self._reading)
         yield ChatDelta(
             refusal=self._refusal or None,  # whole, at the end: half a refusal would pass for one
@@ -112,13 +122,11 @@ class ChatStreamReader:
                 "The stream held no frame with text", model=self._model, request_id=self._head.request_id
             )
 
-    def _held_back(self) -> Iterator[ChatDelta]:
+    def _held_back(self, ended: str) -> Iterator[ChatDelta]:
         """Text that could have been something else until the end: thinking without its end, a call that leaked."""
         text = ""
         if self._thinking is not None:
-            reasoning, text = self._thinking.close()
-            if self._finish_reason == "length":
-                text = ""  # cut off while thinking: what came is no answer
+            reasoning, text = self._thinking.close(cut_off=ended == "length")
             if reasoning:
                 yield ChatDelta(reasoning=reasoning)
         if self._leak is not None:

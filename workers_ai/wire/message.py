@@ -22,4 +22,4 @@ def text_of_parts(content: str | list[dict[str, Any]]) -> str:
     for part in content:
         if part.get("type") != "text":
             raise ValueError(f"content of type {part.get('type')!r}")
-    return "\n".join(part.get("text", "") for part in content)
+    return "\n".join(part.get("text") or "" for part in content)

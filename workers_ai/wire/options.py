@@ -8,6 +8,9 @@ from typing import Any
 NULL_MEANS_SOMETHING = frozenset({"reasoning_effort"})
 """Options whose None is sent: it switches reasoning off (quirk 58). An option that is not to be sent is left out."""
 
+NOT_SENT = "default"
+"""The value of `reasoning_effort` that leaves it to the model: None itself means "off" (quirk 58)."""
+
 OPTIONS = frozenset(
     {
         "temperature",
@@ -34,5 +37,11 @@ OPTIONS = frozenset(
 
 
 def given(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options to send: None means "not sent", but for those of which it means something."""
-    return {name: value for name, value in options.items() if value is not None or name in NULL_MEANS_SOMETHING}
+    """The options to send: None means "not sent", but for those of which it means something.
+
+    So does NOT_SENT as a `reasoning_effort`.
+    """
+    told = {name: value for name, value in options.items() if value is not None or name in NULL_MEANS_SOMETHING}
+    if told.get("reasoning_effort") == NOT_SENT:
+        del told["reasoning_effort"]
+    return told

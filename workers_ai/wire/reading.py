@@ -15,6 +15,7 @@ class Reading:
     model: the one asked for. tools: those that went out; their schemas give arguments their types.
     forced: names of the tools one of which had to be called: only then can text be a call that leaked (quirk 39).
     thinks_in_text: the model writes its thinking into the text, up to `</think>` (quirk 30).
+    stops: sequences at which the text is cut on this side (`wire.stop`).
     max_tokens: the limit that was sent, None for none. default_max_tokens: the model's own, where it is known.
     """
 
@@ -22,5 +23,6 @@ class Reading:
     tools: Sequence[WireTool] = ()
     forced: Sequence[str] = ()
     thinks_in_text: bool = False
+    stops: Sequence[str] = ()
     max_tokens: int | None = None
     default_max_tokens: int | None = None

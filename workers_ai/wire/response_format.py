@@ -11,6 +11,25 @@ if TYPE_CHECKING:
     from workers_ai.catalog import ModelInfo
 
 
+class WireFormat(dict[str, Any]):
+    """A `response_format` whose schema, bare or in OpenAI's wrapper, is in the words that the service takes.
+
+    A class of its own so that a schema is rewritten once, when it is bound, and not at each call.
+    """
+
+
+def wire_format(asked: Mapping[str, Any]) -> WireFormat:
+    """A `response_format` with its schema rewritten. One that has been through here comes back as it is."""
+    if isinstance(asked, WireFormat):
+        return asked
+    if asked.get("type") != "json_schema":
+        return WireFormat(asked)
+    held = asked.get("json_schema") or {}
+    wrapped = isinstance(held.get("schema"), Mapping)
+    written = {**held, "schema": accepted(held["schema"])} if wrapped else accepted(held)
+    return WireFormat({**asked, "json_schema": written})
+
+
 def response_format(asked: Mapping[str, Any], info: ModelInfo) -> dict[str, Any]:
     """A `response_format` with its schema as `info`'s model takes it.
 
@@ -19,9 +38,9 @@ def response_format(asked: Mapping[str, Any], info: ModelInfo) -> dict[str, Any]
     """
     if asked.get("type") != "json_schema":
         return dict(asked)
-    held = asked.get("json_schema") or {}
+    held = wire_format(asked)["json_schema"]
     wrapped = isinstance(held.get("schema"), Mapping)
-    schema = accepted(held["schema"] if wrapped else held)
+    schema = held["schema"] if wrapped else held
     name = str((held.get("name") if wrapped else None) or schema.get("title") or "answer")
     if info.api == "openai":
         rest = {key: value for key, value in held.items() if key not in ("schema", "name")} if wrapped else {}

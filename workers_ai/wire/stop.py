@@ -40,6 +40,16 @@ class StoppingReader:
         """Text that has arrived so far."""
         return cut(self._inner.partial, self._stops)
 
+    @property
+    def begun(self) -> bool:
+        """Whether any part of the answer has come."""
+        return self._inner.begun
+
+    @property
+    def done(self) -> bool:
+        """Whether the stream has said that it is at its end."""
+        return self._inner.done
+
     def feed(self, data: bytes) -> Iterator[ChatDelta]:
         """Deltas up to the stop sequence."""
         return self._passed(self._inner.feed(data))

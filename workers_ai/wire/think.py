@@ -7,11 +7,11 @@ from workers_ai.wire.stop import overlap
 OPEN, CLOSE = "<think>", "</think>"
 
 
-def split(text: str) -> tuple[str, str]:
-    """Reasoning and answer of a whole text; without a closing tag all of it is answer."""
+def split(text: str, *, cut_off: bool = False) -> tuple[str, str]:
+    """Reasoning and answer of a whole text. Without a closing tag all is answer, or reasoning if it was cut off."""
     before, tag, after = text.partition(CLOSE)
     if not tag:
-        return "", text
+        return (text.strip().removeprefix(OPEN).strip(), "") if cut_off else ("", text)
     return before.strip().removeprefix(OPEN).strip(), after.lstrip()
 
 
@@ -48,7 +48,7 @@ class ThinkSplitter:
         self._seen += kept
         return (kept.removeprefix(OPEN) if kept == self._seen else kept), ""
 
-    def close(self) -> tuple[str, str]:
-        """What was held back: reasoning, and the whole text as answer where no tag came."""
+    def close(self, *, cut_off: bool = False) -> tuple[str, str]:
+        """What was held back: reasoning, and the whole text as answer where no tag came and nothing was cut off."""
         rest, self._open = self._open, ""
-        return ("", "") if self._closed else (rest, self._seen + rest)
+        return ("", "") if self._closed else (rest, "" if cut_off else self._seen + rest)

@@ -140,7 +140,7 @@ class CallAssembler:
     def _add(self, call: Mapping[str, Any]) -> CallPiece | None:
         name, text = _name(call), arguments_text(_function(call).get("arguments"))
         opened = self._find(call, name) if "function" in call else self._open(None, None)
-        if opened.told and name and text and text == opened.text and parsed_arguments(text):
+        if opened.told and name and text and text == opened.text and parsed_arguments(text) is not None:
             return None  # the whole call once more (quirk 37)
         opened.name = opened.name or name
         opened.waiting += text

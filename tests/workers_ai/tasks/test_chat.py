@@ -96,6 +96,7 @@ def test_no_message_is_refused():
 def test_parts_that_are_all_text_go_as_one_string(model: str):
     parts = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
     assert body(model, content=parts)["messages"] == [{"role": "user", "content": "a\nb"}]
+    assert body(model, content=[{"type": "text", "text": None}])["messages"][0]["content"] == ""
 
 
 def test_a_picture_goes_to_a_model_that_sees_and_is_refused_for_one_that_does_not():
@@ -112,3 +113,32 @@ def test_the_unstreamed_twin_of_a_stream_asks_the_same():
     assert asked.unstreamed is not None
     assert json.loads(asked.unstreamed().request.body) == body(MODERN, {"seed": 1})
     assert (asked.idempotent, asked.unstreamed().idempotent) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        ({"role": "user"}, "no content"),
+        ({"role": "assistant", "content": None, "tool_calls": []}, "no content"),
+        ({"role": "user", "content": 3}, "neither a text nor a list"),
+        ({"role": "user", "content": ["x"]}, "neither a text nor a list"),
+        ({"content": "x"}, "no role"),
+        ({"role": None, "content": "x"}, "no role"),
+        ("x", "not str"),
+    ],
+)
+def test_what_is_no_message_is_refused_by_its_place(message: Any, words: str):
+    with pytest.raises(e.BadRequestError, match=rf"messages\[1\]: .*{words}") as caught:
+        exchange(ChatRequest(Call(MODERN), [{"role": "user", "content": ""}, message]))
+    assert caught.value.maybe_sent is False
+
+
+def test_a_null_beside_calls_is_no_text_at_all():
+    call = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    messages: Any = [
+        {"role": "user", "content": "x"},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c1", "content": "1"},
+    ]
+    sent = json.loads(exchange(ChatRequest(Call("@cf/meta/llama-3.3-70b-instruct-fp8-fast"), messages)).request.body)
+    assert sent["messages"][1]["content"] == ""

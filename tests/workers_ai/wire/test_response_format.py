@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from workers_ai.catalog import lookup
-from workers_ai.wire.response_format import response_format, wants_json
+from workers_ai.wire.response_format import WireFormat, response_format, wants_json, wire_format
 
 CLASSIC = lookup("@cf/meta/llama-3.3-70b-instruct-fp8-fast")
 MODERN = lookup("@cf/google/gemma-4-26b-a4b-it")
@@ -58,6 +58,18 @@ def test_the_schema_is_rewritten_for_both():
     for schema in (bare, wrapped):
         assert schema["properties"]["a"] == {"anyOf": [{"type": "integer"}], "description": "a"}
         assert "$defs" not in schema
+
+
+@pytest.mark.parametrize("asked", [BARE, WRAPPED, {"type": "json_object"}], ids=["bare", "wrapped", "object"])
+def test_what_was_rewritten_once_is_sent_the_same_and_not_rewritten_again(asked: dict[str, Any]):
+    written = wire_format(asked)
+    assert isinstance(written, WireFormat)
+    assert wire_format(written) is written
+    for info in (CLASSIC, MODERN):
+        assert response_format(written, info) == response_format(asked, info)
+    if (held := written.get("json_schema")) is not None:
+        sent = response_format(written, MODERN)["json_schema"]["schema"]
+        assert sent is held.get("schema", held)
 
 
 @pytest.mark.parametrize(
