@@ -76,6 +76,21 @@ class Call:
         """What the catalogue knows of the model."""
         return lookup(self.model)
 
+    def check_kind(self, *, embeddings: bool) -> None:
+        """Raises BadRequestError where the model is known for the other kind of work: text, or vectors of texts.
+
+        The service would say which fields of its schema are missing.
+        """
+        if self.info.makes_embeddings is (not embeddings):
+            wanted = "no vectors of texts" if embeddings else "vectors of texts and no answers"
+            use = "an embedding model" if embeddings else "it with the class for embeddings"
+            raise BadRequestError(
+                f"model: {self.model} makes {wanted} (its task is {self.info.task})",
+                model=self.model,
+                hint=f"Use {use}: workers_ai.catalog.models('Text Embeddings') lists them",
+                maybe_sent=False,
+            )
+
     @property
     def form(self) -> Form:
         """Which of the service's two forms this call takes."""

@@ -127,3 +127,16 @@ def test_a_session_that_no_header_can_hold_is_refused_by_its_name(value: Any):
 @pytest.mark.parametrize("value", ["a", "a b", "user-1/2;x=~", "", None])
 def test_a_session_of_printable_letters_is_taken(value: Any):
     assert Call(LLAMA, session_affinity=value).session_affinity == value
+
+
+def test_a_model_of_the_other_kind_is_told_before_anything_is_sent():
+    """The catalogue knows it; the service would name fields of a schema."""
+    with pytest.raises(e.BadRequestError, match="vectors of texts and no answers") as caught:
+        Call("@cf/baai/bge-m3").check_kind(embeddings=False)
+    assert not caught.value.maybe_sent
+    with pytest.raises(e.BadRequestError, match="no vectors of texts"):
+        Call("@cf/meta/llama-3.3-70b-instruct-fp8-fast").check_kind(embeddings=True)
+    for embeddings in (True, False):
+        Call("@cf/nobody/has-seen-it").check_kind(embeddings=embeddings)
+    Call("@cf/baai/bge-m3").check_kind(embeddings=True)
+    Call("@cf/openai/gpt-oss-20b").check_kind(embeddings=False)

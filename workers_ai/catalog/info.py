@@ -156,3 +156,8 @@ class ModelInfo:
     def takes(self, option: str) -> bool | None:
         """Whether `option` may stand at the top level of the input; None where the schema is not known."""
         return None if self.options is None else option in self.options
+
+    @property
+    def makes_embeddings(self) -> bool | None:
+        """Whether it turns texts into vectors; None where the catalogue does not hold the model."""
+        return self.task == "Text Embeddings" if self.known else None

@@ -43,11 +43,12 @@ class ChatRequest:
 def exchange(request: ChatRequest, *, stream: bool = False) -> ChatExchange:
     """The exchange of a chat.
 
-    Raises BadRequestError, before anything is sent, for no message, for one without role or content, for content or
-    tools that the model does not take, for a choice of a tool that is not there, and for an `n` that the model would
-    ignore.
+    Raises BadRequestError, before anything is sent, for an embedding model, for no message, for one without role or
+    content, for content or tools that the model does not take, for a choice of a tool that is not there, and for an
+    `n` that the model would ignore.
     """
     call = request.call
+    call.check_kind(embeddings=False)
     if not request.messages:
         raise BadRequestError("messages: there is none", model=call.model, maybe_sent=False)
     fitted = fit(call, request.options, stream=stream)

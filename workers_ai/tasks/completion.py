@@ -24,8 +24,12 @@ class CompletionRequest:
 
 
 def exchange(request: CompletionRequest, *, stream: bool = False) -> TextExchange:
-    """The exchange of a completion. Raises BadRequestError, before anything is sent, for an empty prompt."""
+    """The exchange of a completion.
+
+    Raises BadRequestError, before anything is sent, for an empty prompt and for an embedding model.
+    """
     call = request.call
+    call.check_kind(embeddings=False)
     if not request.prompt:
         raise BadRequestError("prompt: it is empty", model=call.model, maybe_sent=False)
     fitted = fit(call, request.options, stream=stream)

@@ -36,10 +36,12 @@ class EmbeddingRequest:
 def exchange(request: EmbeddingRequest) -> Exchange[Vectors, Never]:
     """The exchange of one embedding request: `len(texts)` rows of floats, in the order of the texts.
 
-    Raises BadRequestError, before anything is sent, for no text, for more than the model's limit, for a text that is
-    empty (the service refuses it without saying which) and for a pooling that the model does not offer.
+    Raises BadRequestError, before anything is sent, for a model that makes no vectors, for no text, for more than the
+    model's limit, for a text that is empty (the service refuses it without saying which) and for a pooling that the
+    model does not offer.
     """
     call, texts = request.call, request.texts
+    call.check_kind(embeddings=True)
     if not 1 <= len(texts) <= call.info.max_texts:
         message = f"texts: 1 to {call.info.max_texts} in one request, not {len(texts)}"
         raise BadRequestError(message, model=call.model, maybe_sent=False)
