@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Iterator
 
@@ -17,6 +18,10 @@ for name in list(os.environ):
 
 # The emulator listens on this machine: a proxy set in the environment must not stand before it.
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost,::1"
+
+# LlamaIndex asks for the thread's event loop, and Python before 3.14 then makes one that nobody closes. Once the loop
+# has been set, to none, there is none to be made.
+asyncio.set_event_loop(None)
 
 # No deadline: two cores share the work, and the first call of a test may import a framework.
 # The same examples in every run, so that a failure is the change's own; HYPOTHESIS_PROFILE=search looks for new ones.
