@@ -146,7 +146,7 @@ async def test_a_call_that_broke_off_is_not_run(langchain_chat, model):
 
     chat = langchain_chat(model, "invalid-arguments")
     for way in ("invoke", "stream"):
-        agent, question = create_agent(chat, [delete]), {"messages": [("user", 'Delete the path "/tmp/x"')]}
+        agent, question = create_agent(chat, [delete]), {"messages": [("user", 'Delete the path "notes/old"')]}
         if way == "invoke":
             agent.invoke(question)
         else:
