@@ -245,7 +245,9 @@ def test_importing_one_adapter_leaves_the_other_framework_alone(statement, absen
     if not (ROOT / package / "__init__.py").exists():
         pytest.skip(f"{package} is not written yet")
     script = f"{statement}\nimport sys\nprint(*sorted({{name.split('.')[0] for name in sys.modules}}))"
-    run = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+    run = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False, timeout=120
+    )
     assert run.returncode == 0, run.stderr
     assert not set(run.stdout.split()) & set(absent)
 
@@ -254,7 +256,7 @@ def test_importing_one_adapter_leaves_the_other_framework_alone(statement, absen
 def tracked_files() -> tuple[Path, ...]:
     """What git holds or would hold after the next `git add`."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
-    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
     if run.returncode != 0:
         pytest.skip("not a git checkout")
     paths = (ROOT / name for name in run.stdout.split("\0") if name)

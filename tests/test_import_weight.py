@@ -45,7 +45,9 @@ def process(before: str, statement: str) -> tuple[frozenset[str], frozenset[str]
     """The modules of a fresh process after both, and those that the second added."""
     code = f"{before}\nimport json, sys\nheld = set(sys.modules)\n{statement}\n"
     code += "print(json.dumps([sorted(sys.modules), sorted(set(sys.modules) - held)]))"
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True, timeout=120
+    )
     loaded, added = json.loads(done.stdout)
     return frozenset(loaded), frozenset(added)
 

@@ -716,7 +716,7 @@ def test_one_model_serves_eight_threads(on_the_emulator):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        thread.join(30)
     assert sorted(map(int, told)) == sorted([*range(2, 10)] * 2)
 
 
@@ -798,7 +798,7 @@ class TestAStreamLeftEarly:
                 begun.set()
 
         task = asyncio.create_task(read())
-        await begun.wait()
+        await asyncio.wait_for(begun.wait(), 10)
         assert tap.open == 1
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -237,7 +237,7 @@ def test_one_model_serves_eight_threads(on_the_emulator):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        thread.join(30)
     assert len(found) == 8
     assert all(row == found[0] for row in found.values())
 

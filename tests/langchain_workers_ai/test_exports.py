@@ -41,7 +41,7 @@ def test_an_unknown_name_is_an_attribute_error():
 def test_each_public_name_can_be_imported_by_star():
     """In a process of its own: a name that another test has resolved already would hide a mistake."""
     code = "from langchain_workers_ai import *; ChatWorkersAI, WorkersAIEmbeddings, WorkersAI, Gateway, RateLimitError"
-    subprocess.run([sys.executable, "-c", code], check=True)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 
 
 @pytest.mark.parametrize("name", sorted(CLASSES))

@@ -145,4 +145,4 @@ def talker() -> Iterator[Talker]:
     yield server
     server.shutdown()
     server.server_close()
-    thread.join()
+    thread.join(30)

@@ -59,5 +59,5 @@ def test_a_spelling_of_another_package_is_taken_with_a_note_at_the_users_line(na
 )
 def test_what_is_not_needed_is_not_imported(statement, absent):
     script = f"{statement}\nimport sys\nprint(*sys.modules)"
-    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120)
     assert not set(run.stdout.split()) & set(absent)

@@ -371,7 +371,7 @@ async def test_cancelling_a_task_hangs_up(talker):
 
     started = asyncio.Event()
     task = asyncio.ensure_future(read())
-    await started.wait()
+    await asyncio.wait_for(started.wait(), 10)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

@@ -419,7 +419,9 @@ def test_no_figure_is_odd(info: ModelInfo):
 def test_importing_the_catalogue_reads_no_data_and_builds_no_class():
     code = "import sys, workers_ai.catalog; print(*(name for name in sys.modules if 'catalog' in name))"
     environment = os.environ | {"PYTHONPATH": str(FOLDER.parent.parent)}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True, timeout=120
+    )
     assert done.stdout.split() == ["workers_ai.catalog"]
 
 

@@ -76,7 +76,7 @@ def test_threads_share_the_client(server: Any):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        thread.join(30)
     assert len({id(client) for client in found}) == 1
 
 
@@ -87,7 +87,7 @@ from workers_ai import Client
 client = Client(account_id="0" * 32, api_token="t")
 assert "httpx" not in sys.modules, "httpx was imported by making a client"
 """
-    subprocess.run([sys.executable, "-c", script], check=True)
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
 
 
 def test_close_all_ends_the_connections_and_the_next_call_opens_new_ones(server: Any, ask_chat: Make):
@@ -200,7 +200,7 @@ def test_loops_closed_by_hand_are_swept_at_the_next_use(server: Any, ask_chat: M
 
 def test_two_loops_at_once_have_their_own_connections(server: Any, ask_chat: Make):
     transport = Transport(server.settings())
-    barrier = threading.Barrier(2)
+    barrier = threading.Barrier(2, timeout=10)
 
     async def one() -> None:
         await transport.asend(ask_chat(stream=False))
@@ -211,7 +211,7 @@ def test_two_loops_at_once_have_their_own_connections(server: Any, ask_chat: Mak
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        thread.join(30)
     assert (server.connections, len(server.requests)) == (2, 4)
 
 
@@ -222,15 +222,16 @@ def test_close_all_reaches_the_loop_of_another_thread(server: Any, ask_chat: Mak
     async def hold() -> None:
         await transport.asend(ask_chat(stream=False))
         ready.set()
-        await asyncio.to_thread(done.wait)
+        await asyncio.to_thread(done.wait, 30)
 
     thread = threading.Thread(target=lambda: asyncio.run(hold()))
     thread.start()
-    ready.wait()
+    assert ready.wait(30)
     workers_ai.close_all()
     assert server.wait_for_open(0) == 0
     done.set()
-    thread.join()
+    thread.join(30)
+    assert not thread.is_alive()
 
 
 async def test_close_all_inside_a_loop_lets_the_next_call_open_a_new_connection(server: Any, ask_chat: Make):

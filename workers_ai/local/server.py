@@ -21,6 +21,8 @@ logger = logging.getLogger("workers_ai.local")
 
 # Seconds that open streams have to end by themselves when the server goes.
 _NOTICE = 0.1
+# Seconds after which a start or an end is given up; both take milliseconds.
+_PATIENCE = 30.0
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _EXAMPLE_MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 
@@ -60,7 +62,8 @@ class LocalServer:
             target=self._server.run, args=([listener],), name="workers-ai-emulator", daemon=True
         )
         self._thread.start()
-        self._server.ready.wait()
+        if not self._server.ready.wait(_PATIENCE):
+            raise TimeoutError(f"the emulator did not start within {_PATIENCE:.0f} s")
         return self
 
     def stop(self) -> None:
@@ -69,7 +72,9 @@ class LocalServer:
         thread, self._thread = self._thread, None
         if server is not None and thread is not None:
             server.leave()
-            thread.join()
+            thread.join(_PATIENCE)  # a daemon: one that does not end in time holds up nobody
+            if thread.is_alive():
+                logger.warning("the emulator at %s did not end within %.0f s", self.url, _PATIENCE)
 
     def __enter__(self) -> "LocalServer":
         return self.start()

@@ -35,7 +35,9 @@ def test_an_unknown_name_is_an_attribute_error():
 def test_a_missing_extra_is_named_in_one_line():
     program = "import sys; sys.modules['starlette'] = None\nfrom workers_ai.local import LocalServer"
     root = FOLDER.parent.parent
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=root, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=root, check=False, timeout=120
+    )
     assert done.stderr.strip().splitlines()[-1].startswith("ImportError: ")
     assert "workers-ai[local]" in done.stderr
     importlib.invalidate_caches()

@@ -80,7 +80,7 @@ def test_many_threads_are_served_at_once():
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join()
+            thread.join(30)
     assert [answer["result"]["response"] for answer in answers] == ["hi"] * 8
 
 
