@@ -99,7 +99,7 @@ class Call:
     @property
     def run_path(self) -> str:
         """The native path. `@` and `/` stay as they are (quirk 64)."""
-        return f"run/{quote(self.model, safe='@/:._-~')}"
+        return f"ai/run/{quote(self.model, safe='@/:._-~')}"
 
     def request(self, path: str, body: Mapping[str, Any]) -> Request:
         """The request for `body` at `path`.

@@ -9,27 +9,38 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 from pydantic_core import from_json
 
 if TYPE_CHECKING:
+    from pydantic import SecretStr
+
     from workers_ai.gateway import Gateway
 
 Answer = TypeVar("Answer")
 Delta = TypeVar("Delta")
 Delta_co = TypeVar("Delta_co", covariant=True)
 
+Body = bytes | Callable[["SecretStr"], bytes]
+"""What is sent as it is; or what makes it of the Authorization value, at the moment of sending: a body that must hold
+the token (each step of a gateway's universal request does) is not kept, so that nothing can show it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
     """One HTTP request, without host and credentials: the transport adds those.
 
-    path: below `/accounts/{account_id}/ai/`, e.g. `run/@cf/baai/bge-m3`.
-    body: JSON as bytes. headers: beyond the usual ones. gateway: the AI Gateway to pass, None for none.
+    path: below `/accounts/{account_id}/`, e.g. `ai/run/@cf/baai/bge-m3`; with a slash in front below the base URL
+        itself, e.g. `/user/tokens/verify`. Its parts are quoted already.
+    body: JSON, unless headers name another content-type; None sends no body and no content-type.
+    model: the model that is asked, for errors; None where none is.
+    headers: beyond the usual ones. query: over the client's `default_query`.
+    gateway: the AI Gateway to pass, None for none; only requests below `ai/` can pass one.
     """
 
     path: str
-    body: bytes
-    model: str
+    body: Body | None = None
+    model: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     gateway: Gateway | None = None
     method: str = "POST"
+    query: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -222,19 +222,21 @@ class Gateway:
         return sent
 
     def target(self, base_url: str, account_id: str, path: str) -> tuple[str, dict[str, str], dict[str, SecretStr]]:
-        """Where a request for `path` (`run/...`, `v1/...`) goes, and its headers: plain ones and secret ones.
+        """Where a request for `path` (`ai/run/...`, `ai/v1/...`) goes, and its headers: plain ones and secret ones.
 
         base_url: the REST base, up to `/client/v4`. The gateway's own token goes only to the gateway's host,
-        the REST host takes the account's alone (quirk 90).
+        the REST host takes the account's alone (quirk 90). Raises ValueError for a path that no gateway passes on.
         """
+        if not path.startswith("ai/"):
+            raise ValueError(f"{path!r} cannot pass a gateway: only requests to Workers AI can")
         headers = self.headers()
         secrets: dict[str, SecretStr] = {}
         if self.route == "header":
             headers["cf-aig-gateway-id"] = self.id
-            return f"{base_url}/accounts/{account_id}/ai/{path}", headers, secrets
+            return f"{base_url}/accounts/{account_id}/{path}", headers, secrets
         if (token := self.secret_token()) is not None:
             secrets["cf-aig-authorization"] = bearer(token)
-        return f"{self.base_url}/{account_id}/{self.id}/workers-ai/{path}", headers, secrets
+        return f"{self.base_url}/{account_id}/{self.id}/workers-ai/{path.removeprefix('ai/')}", headers, secrets
 
     def to_dict(self) -> dict[str, Any]:
         """The arguments that make this value, as JSON holds them, without the token."""

@@ -94,16 +94,16 @@ class Settings:
         """The URL of a request and the headers that take it there, plain ones and secret ones.
 
         Raises AuthenticationError when account or token are missing, and BadRequestError for a gateway's address that
-        cannot be used, before anything is sent.
+        cannot be used and for a path that no gateway passes on, before anything is sent.
         """
-        if self.account_id is None or self.api_token is None:
-            raise missing_credentials(account=self.account_id is None, token=self.api_token is None)
+        below_account = not request.path.startswith("/")
+        no_account = below_account and self.account_id is None
+        if no_account or self.api_token is None:
+            raise missing_credentials(account=no_account, token=self.api_token is None)
         if request.gateway is None:
-            return f"{self.base_url}/accounts/{self.account_id}/ai/{request.path}", {}, {}
-        try:
-            check_url(request.gateway.base_url, name="gateway base_url", allow_insecure=self.allow_insecure)
-        except ValueError as wrong:
-            raise BadRequestError(str(wrong), model=request.model, maybe_sent=False) from None
+            root = f"{self.base_url}/accounts/{self.account_id}/" if below_account else self.base_url
+            return f"{root}{request.path}", {}, {}
+        assert self.account_id is not None
         if request.gateway.is_cloudflares and is_loopback(urlsplit(self.base_url).hostname or ""):
             raise BadRequestError(
                 f"gateway base_url: the requests of a client with base_url {self.base_url!r} stay on this machine;"
@@ -111,7 +111,11 @@ class Settings:
                 model=request.model,
                 maybe_sent=False,
             )
-        return request.gateway.target(self.base_url, self.account_id, request.path)
+        try:
+            check_url(request.gateway.base_url, name="gateway base_url", allow_insecure=self.allow_insecure)
+            return request.gateway.target(self.base_url, self.account_id, request.path)
+        except ValueError as wrong:
+            raise BadRequestError(str(wrong), model=request.model, maybe_sent=False) from None
 
     def token(self) -> SecretStr:
         """The API token for one request. An async source is run to its end in a thread of its own if need be."""

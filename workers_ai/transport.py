@@ -221,18 +221,17 @@ class Transport:
         Secret headers are put in last and one by one, so that no local variable ever holds their text: tracebacks
         with locals are written to logs.
         """
-        usual = {
-            "content-type": "application/json",
-            "accept": "text/event-stream" if stream else "application/json",
-            "user-agent": user_agent(),
-        }
+        usual = {"accept": "text/event-stream" if stream else "application/json", "user-agent": user_agent()}
+        if request.body is not None:
+            usual["content-type"] = "application/json"
         own = client is not self.http_client and client is not self.http_async_client
         built = client.build_request(
             request.method,
             _url(url) if own else url,
-            content=request.body,
+            # A body that holds a secret is made here, as the argument that it is, and by no name of ours.
+            content=request.body(secrets["authorization"]) if callable(request.body) else request.body,
             headers={**usual, **request.headers, **headers},
-            params=self.settings.query or None,
+            params={**self.settings.query, **request.query} or None,
             # A user's client keeps its own time-outs, unless others were asked for.
             extensions={}
             if self.client_timeouts and not own

@@ -20,12 +20,12 @@ GPT_OSS = "@cf/openai/gpt-oss-20b"
 @pytest.mark.parametrize(
     ("model", "path"),
     [
-        (LLAMA, "run/@cf/meta/llama-3.2-3b-instruct"),
-        ("@hf/a/b", "run/@hf/a/b"),
-        ("dynamic/my-route", "run/dynamic/my-route"),
-        ("a/b:c~d_e.f", "run/a/b:c~d_e.f"),
-        ("@cf/é/b", "run/@cf/%C3%A9/b"),
-        ("@cf/a%2Fb/c", "run/@cf/a%252Fb/c"),
+        (LLAMA, "ai/run/@cf/meta/llama-3.2-3b-instruct"),
+        ("@hf/a/b", "ai/run/@hf/a/b"),
+        ("dynamic/my-route", "ai/run/dynamic/my-route"),
+        ("a/b:c~d_e.f", "ai/run/a/b:c~d_e.f"),
+        ("@cf/é/b", "ai/run/@cf/%C3%A9/b"),
+        ("@cf/a%2Fb/c", "ai/run/@cf/a%252Fb/c"),
     ],
 )
 def test_the_id_of_a_model_stands_in_the_path_as_it_is(model: str, path: str):

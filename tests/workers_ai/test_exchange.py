@@ -51,7 +51,7 @@ def test_a_body_that_is_no_json_is_a_value_error():
 
 
 def test_requests_and_replies_are_frozen_and_survive_pickle_and_copy():
-    request = Request("run/@cf/a/b", b"{}", "@cf/a/b", {"x": "y"})
+    request = Request("ai/run/@cf/a/b", b"{}", "@cf/a/b", {"x": "y"})
     reply = Reply(200, {"x": "y"}, b"{}")
     for value in (request, reply):
         assert pickle.loads(pickle.dumps(value)) == value == copy.deepcopy(value)

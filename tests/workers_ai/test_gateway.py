@@ -124,13 +124,13 @@ def target(gateway: Gateway, path: str) -> tuple[str, dict[str, str]]:
 
 
 def test_the_header_route_keeps_the_host_and_sends_no_gateway_token():
-    url, headers = target(Gateway("docs", token=SECRET, cache_ttl=60), "run/@cf/a/b")
+    url, headers = target(Gateway("docs", token=SECRET, cache_ttl=60), "ai/run/@cf/a/b")
     assert url == f"{BASE}/accounts/{ACCOUNT}/ai/run/@cf/a/b"
     assert headers == {"cf-aig-cache-ttl": "60", "cf-aig-gateway-id": "docs"}
 
 
 def test_the_url_route_goes_to_the_gateway_with_its_token():
-    url, headers = target(Gateway("docs", route="url", token=SECRET), "v1/chat/completions")
+    url, headers = target(Gateway("docs", route="url", token=SECRET), "ai/v1/chat/completions")
     assert url == f"https://gateway.ai.cloudflare.com/v1/{ACCOUNT}/docs/workers-ai/v1/chat/completions"
     assert headers == {"cf-aig-authorization": f"Bearer {SECRET}"}
 
@@ -150,9 +150,9 @@ def test_the_token_comes_from_the_argument_or_the_environment(
 ):
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    _, headers = target(Gateway("docs", route="url"), "x")
+    _, headers = target(Gateway("docs", route="url"), "ai/x")
     assert headers.get("cf-aig-authorization") == (f"Bearer {token}" if token else None)
-    _, headers = target(Gateway("docs", route="url", token=SECRET), "x")
+    _, headers = target(Gateway("docs", route="url", token=SECRET), "ai/x")
     assert headers["cf-aig-authorization"] == f"Bearer {SECRET}"
 
 

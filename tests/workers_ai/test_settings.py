@@ -268,7 +268,7 @@ def test_a_source_that_has_no_token_is_a_missing_one():
 
 
 def request(gateway: Gateway | None = None) -> Request:
-    return Request(path="run/@cf/a/b", body=b"{}", model="@cf/a/b", gateway=gateway)
+    return Request(path="ai/run/@cf/a/b", body=b"{}", model="@cf/a/b", gateway=gateway)
 
 
 def test_the_address_is_below_the_account():
@@ -283,6 +283,32 @@ def test_nothing_is_sent_without_credentials(account: str | None, token: str | N
     settings = Settings(account_id=account, api_token=SecretStr(token) if token else None)
     with pytest.raises(e.AuthenticationError):
         settings.address(request())
+
+
+@pytest.mark.parametrize(
+    ("path", "below"),
+    [
+        ("ai/models/search", f"/accounts/{ACCOUNT}/ai/models/search"),
+        ("vectorize/v2/indexes/a", f"/accounts/{ACCOUNT}/vectorize/v2/indexes/a"),
+        ("/user/tokens/verify", "/user/tokens/verify"),
+    ],
+)
+def test_a_path_says_where_it_belongs(path: str, below: str):
+    settings = Settings(ACCOUNT, SecretStr("t"))
+    assert settings.address(Request(path)) == (f"https://api.cloudflare.com/client/v4{below}", {}, {})
+
+
+def test_what_belongs_to_no_account_needs_none():
+    assert Settings(api_token=SecretStr("t")).address(Request("/user/tokens/verify"))[0].endswith("/user/tokens/verify")
+    with pytest.raises(e.AuthenticationError, match="needs an API token"):
+        Settings().address(Request("/user/tokens/verify"))
+
+
+@pytest.mark.parametrize("route", ["header", "url"])
+@pytest.mark.parametrize("path", ["vectorize/v2/indexes/a", "ai-gateway/gateways", "/user/tokens/verify", "air"])
+def test_only_requests_to_workers_ai_pass_a_gateway(path: str, route: Any):
+    with pytest.raises(e.BadRequestError, match="cannot pass a gateway"):
+        Settings(ACCOUNT, SecretStr("t")).address(Request(path, gateway=Gateway("docs", route=route)))
 
 
 def test_settings_show_no_secret():

@@ -13,18 +13,23 @@ import textwrap
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from pydantic import SecretStr
 
+import workers_ai
 from workers_ai import errors as e
+from workers_ai.answers import ChatAnswer, Choice, Facts
 from workers_ai.attempt import MAX_ERROR_BODY
 from workers_ai.call import Call
 from workers_ai.diagnosis import diagnose
+from workers_ai.exchange import Exchange, Request
 from workers_ai.gateway import Gateway
 from workers_ai.pool import SHARED, direct, network_key
+from workers_ai.redaction import reveal
 from workers_ai.retry import RetryPolicy
 from workers_ai.settings import Settings, Timeouts
 from workers_ai.tasks.embeddings import EmbeddingRequest
@@ -114,6 +119,62 @@ def test_headers_and_query_of_the_settings_go_with_every_request_and_never_displ
     assert request.headers["x-team"] == "reef"
     assert request.headers.get_list("authorization") == [f"Bearer {token}"]
     assert request.url.params["tag"] == "a b"
+
+
+def raw(**request: Any) -> Callable[..., Exchange[str, Any]]:
+    """A question that is no chat: its answer is the body as it came."""
+    return lambda **_: Exchange(Request(**request), lambda reply: ChatAnswer([Choice(reply.text)], Facts("m", "m"), {}))
+
+
+def test_the_query_of_a_request_goes_over_the_settings_own(whole_way: Any, service: Make, account: str):
+    fake = service(lambda _: httpx.Response(200, text="ok"))
+    ask = raw(path="ai/models/search", method="GET", query={"search": "a&b", "page": "2"})
+    whole_way(fake.transport(query={"page": "1", "tag": "x"}), ask)
+    (request,) = fake.requests
+    assert (request.method, request.url.path) == ("GET", f"/client/v4/accounts/{account}/ai/models/search")
+    assert dict(request.url.params) == {"search": "a&b", "page": "2", "tag": "x"}
+
+
+@pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
+def test_a_request_without_a_body_names_no_content_type(whole_way: Any, service: Make, method: str, token: str):
+    fake = service(lambda _: httpx.Response(200, text="ok"))
+    assert whole_way(fake.transport(), raw(path="ai/x", method=method)).text == "ok"
+    (request,) = fake.requests
+    assert "content-type" not in request.headers
+    assert (request.content, request.headers["authorization"]) == (b"", f"Bearer {token}")
+
+
+def test_a_content_type_of_its_own_takes_the_usual_one_s_place(whole_way: Any, service: Make):
+    fake = service(lambda _: httpx.Response(200, text="ok"))
+    ask = raw(path="ai/tomarkdown", body=b"--x--", headers={"content-type": "multipart/form-data; boundary=x"})
+    whole_way(fake.transport(), ask)
+    assert fake.requests[0].headers.get_list("content-type") == ["multipart/form-data; boundary=x"]
+
+
+def token_in_body(authorization: SecretStr) -> bytes:
+    """A body as a gateway's universal request has it: the token stands in it."""
+    return json.dumps({"authorization": authorization}, default=reveal).encode()
+
+
+def test_a_body_that_needs_the_token_is_made_anew_for_each_attempt(whole_way: Any, service: Make):
+    fake = service("error-3040-short", lambda _: httpx.Response(200, text="ok"))
+    tokens = iter(["first", "second"])
+    whole_way(fake.transport(api_token=lambda: next(tokens)), raw(path="ai/x", body=token_in_body))
+    sent = [json.loads(request.content) for request in fake.requests]
+    assert sent == [{"authorization": "Bearer first"}, {"authorization": "Bearer second"}]
+
+
+@pytest.mark.parametrize("step", [httpx.ReadError("broken"), "error-5006-top-k", ZeroDivisionError("a bug")])
+def test_no_traceback_shows_a_body_that_held_the_token(whole_way: Any, service: Make, token: str, step: Any):
+    fake = service(step)
+    with pytest.raises((e.WorkersAIError, ZeroDivisionError)) as raised:
+        whole_way(fake.transport(), raw(path="ai/x", body=token_in_body))
+    shown, ours = [], str(Path(workers_ai.__file__).parent)
+    for error in (raised.value, raised.value.__cause__):
+        frames = traceback.walk_tb(error.__traceback__) if error else ()
+        shown += [repr(f.f_locals) for f, _ in frames if f.f_code.co_filename.startswith(ours)]
+    assert shown
+    assert not any(token in told for told in shown)
 
 
 def test_a_gateway_url_carries_the_gateway_s_token_and_the_account_s(whole_way: Any, service: Make, token: str):

@@ -20,7 +20,7 @@ def encode_chat(
         body["stream"] = True
         if usage:
             body["stream_options"] = {"include_usage": True}
-    return "v1/chat/completions", body
+    return "ai/v1/chat/completions", body
 
 
 def encode_prompt(
@@ -32,7 +32,7 @@ def encode_prompt(
 
 def encode_texts(call: Call, texts: Sequence[str], options: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """Path and body of an embedding request."""
-    return "v1/embeddings", {"model": call.model, "input": list(texts), **options}
+    return "ai/v1/embeddings", {"model": call.model, "input": list(texts), **options}
 
 
 encode_queries = encode_texts  # this form does not tell questions from texts

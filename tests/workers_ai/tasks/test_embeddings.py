@@ -19,12 +19,17 @@ QWEN = "@cf/qwen/qwen3-embedding-0.6b"
 @pytest.mark.parametrize(
     ("model", "told", "path", "body"),
     [
-        (BGE_M3, {}, f"run/{BGE_M3}", {"text": ["a", "b"]}),
-        (BGE_SMALL, {"pooling": "cls"}, f"run/{BGE_SMALL}", {"text": ["a", "b"], "pooling": "cls"}),
-        (QWEN, {}, f"run/{QWEN}", {"documents": ["a", "b"]}),
-        (QWEN, {"queries": True}, f"run/{QWEN}", {"queries": ["a", "b"]}),
-        (QWEN, {"queries": True, "instruction": "Find"}, f"run/{QWEN}", {"queries": ["a", "b"], "instruction": "Find"}),
-        ("@cf/nobody/embeds", {"pooling": "mean"}, "run/@cf/nobody/embeds", {"text": ["a", "b"], "pooling": "mean"}),
+        (BGE_M3, {}, f"ai/run/{BGE_M3}", {"text": ["a", "b"]}),
+        (BGE_SMALL, {"pooling": "cls"}, f"ai/run/{BGE_SMALL}", {"text": ["a", "b"], "pooling": "cls"}),
+        (QWEN, {}, f"ai/run/{QWEN}", {"documents": ["a", "b"]}),
+        (QWEN, {"queries": True}, f"ai/run/{QWEN}", {"queries": ["a", "b"]}),
+        (
+            QWEN,
+            {"queries": True, "instruction": "Find"},
+            f"ai/run/{QWEN}",
+            {"queries": ["a", "b"], "instruction": "Find"},
+        ),
+        ("@cf/nobody/embeds", {"pooling": "mean"}, "ai/run/@cf/nobody/embeds", {"text": ["a", "b"], "pooling": "mean"}),
     ],
 )
 def test_the_body_holds_the_texts_under_the_model_s_own_name(model: str, told: Any, path: str, body: Any):

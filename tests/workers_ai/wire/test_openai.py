@@ -25,7 +25,7 @@ MESSAGES: Any = [{"role": "user", "content": "x"}]
 )
 def test_the_model_stands_in_the_body(stream: bool, usage: bool, more: dict[str, Any]):
     path, body = openai.encode_chat(Call(GPT_OSS), MESSAGES, {"seed": 1}, stream=stream, usage=usage)
-    assert path == "v1/chat/completions"
+    assert path == "ai/v1/chat/completions"
     assert body == {"model": GPT_OSS, "messages": MESSAGES, "seed": 1, **more}
 
 
@@ -35,7 +35,7 @@ def test_a_prompt_is_one_user_s_message():
 
 
 def test_texts_and_questions_go_alike():
-    told = ("v1/embeddings", {"model": "@cf/baai/bge-m3", "input": ["a"], "pooling": "cls"})
+    told = ("ai/v1/embeddings", {"model": "@cf/baai/bge-m3", "input": ["a"], "pooling": "cls"})
     assert openai.encode_texts(Call("@cf/baai/bge-m3"), ("a",), {"pooling": "cls"}) == told
     assert openai.encode_queries(Call("@cf/baai/bge-m3"), ("a",), {"pooling": "cls"}) == told
 
