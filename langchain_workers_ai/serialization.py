@@ -7,7 +7,7 @@ from typing import Any
 
 from workers_ai.connection import ConnectionFields
 
-SECRETS = {"api_token": "CLOUDFLARE_API_TOKEN"}
+SECRETS = {"api_token": "CLOUDFLARE_API_TOKEN", "rate_limit_store": "WORKERS_AI_RATE_LIMIT_STORE"}
 """Field -> the variable that `load(..., secrets_from_env=True)` or `secrets_map` fills it from."""
 
 

@@ -1,7 +1,7 @@
 """No secret of any class stands where it could be read: views, dumps, traces, events, errors, tracebacks, logs.
 
-The API token, the token of a gateway and the values of `default_headers` are secret. All three hold the mark below, so
-that one search finds any of them.
+The API token, the token of a gateway, the values of `default_headers` and the address of `rate_limit_store` are secret.
+All hold the mark below, so that one search finds any of them.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ MARK = "S3CR3T"
 TOKEN = f"api-{MARK}-0123456789abcdef"
 GATEWAY_TOKEN = f"gateway-{MARK}-0123456789abcdef"
 HEADER = f"header-{MARK}-0123456789abcdef"
+STORE = f"store-{MARK}-0123456789abcdef"
 ACCOUNT = "0123456789abcdef0123456789abcdef"
 OURS = [str(Path(package.__file__).parent) for package in (workers_ai, langchain_workers_ai, llama_index_workers_ai)]
 
@@ -140,6 +141,7 @@ def make(monkeypatch) -> Callable[..., Any]:
                 "account_id": ACCOUNT,
                 "gateway": Gateway("docs", token=GATEWAY_TOKEN, route="url"),
                 "default_headers": {"X-Api-Key": HEADER},
+                "rate_limit_store": f"redis://:{STORE}@127.0.0.1:6379/0",
                 "http_client": httpx.Client(transport=httpx.MockTransport(answer)),
                 "http_async_client": httpx.AsyncClient(transport=httpx.MockTransport(answer)),
                 "max_retries": 0,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from workers_ai.exchange import Exchange
+    from workers_ai.limiter import Permit
 
 MAX_BODY = 128 * 1024 * 1024
 """Bytes of an answer that are read: a server without end must not fill the memory."""
@@ -28,15 +29,17 @@ class Attempt:
 
     head: status and headers, once they have come. reader: of a streamed answer.
     finished: every part of the answer has been handed out; whatever fails now fails too late to matter.
+    permit: the limiter's leave to send, None where it wants to hear no more of it.
     """
 
-    __slots__ = ("_whole", "exchange", "finished", "head", "reader", "response", "secrets")
+    __slots__ = ("_whole", "exchange", "finished", "head", "permit", "reader", "response", "secrets")
 
     def __init__(self, exchange: Exchange[Any, Any]) -> None:
         self.exchange = exchange
         self.secrets: Sequence[SecretStr] = ()
         self.response: Any = None
         self.head: Reply | None = None
+        self.permit: Permit | None = None
         self.reader: StreamReader[Any] | None = None
         self.finished = False
         self._whole = False
@@ -66,6 +69,11 @@ class Attempt:
         assert self.head is not None
         self._whole = True
         return Reply(self.head.status, self.head.headers, body)
+
+    def release(self) -> None:
+        """Lets the next one go that waits for this attempt's place."""
+        if self.permit is not None:
+            self.permit.release()
 
     def check(self, body: bytes) -> None:
         """Raises what a refusing reply means. body: as much of it as says anything."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -34,6 +34,7 @@ from workers_ai.settings import (
     check_account_id,
     check_url,
     hidden,
+    store_from_environment,
     token_from_environment,
 )
 
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     import httpx
 
     from workers_ai.call import Call
+    from workers_ai.limiter import Limiter
     from workers_ai.transport import Transport
 
     Timeout = float | httpx.Timeout | Mapping[str, float | None] | None
@@ -125,6 +127,12 @@ class ConnectionFields(BaseModel):
     """Seconds, or an httpx.Timeout. Unset: 10 s to connect, 60 s between bytes of a stream, 300 s for an answer."""
     max_retries: int = Field(default=2, ge=0)
     """At most `1 + max_retries` requests are made."""
+    rate_limit: int | Literal["catalog", "adaptive"] | None = None
+    """Requests a minute of each model, "catalog" for the documented number of its task, or "adaptive": as many at once
+    as the service bears. Kept by all objects of a process with the same account, in threads and event loops alike."""
+    rate_limit_store: SecretStr | None = Field(default_factory=store_from_environment, exclude=True, repr=False)
+    """Secret. `redis://host:6379/0`: keeps `rate_limit` over processes and machines (extra `redis`; environment:
+    WORKERS_AI_RATE_LIMIT_STORE); unset, each process counts its own."""
     default_headers: Mapping[str, str] | None = Field(default=None, exclude=True, repr=False)
     """Added to every request; their values count as secret."""
     default_query: Mapping[str, str] | None = None
@@ -199,6 +207,13 @@ class ConnectionFields(BaseModel):
         Timeouts.coerce(value)
         return value
 
+    @field_validator("rate_limit", mode="before")
+    @classmethod
+    def _check_rate_limit(cls, value: Any) -> Any:
+        if value in (None, "catalog", "adaptive") or (type(value) is int and value >= 1):
+            return value
+        raise ValueError(f'rate_limit={value!r}: requests a minute (1 or more), "catalog", or "adaptive"')
+
     @field_validator("default_headers", mode="after")
     @classmethod
     def _hide_headers(cls, value: Mapping[str, str] | None) -> Mapping[str, str] | None:
@@ -242,22 +257,35 @@ class ConnectionFields(BaseModel):
             self.default_query,
             self.http_client,
             self.http_async_client,
+            self.rate_limit,
+            self.rate_limit_store,
         )
         held = self._made.transport
         if held is None or held[0] != made_of:
             from workers_ai.retry import RetryPolicy
             from workers_ai.transport import Transport
 
+            settings = self._settings()
             transport = Transport(
-                self._settings(),
+                settings,
                 errors=self.error_classes,
                 retry=RetryPolicy(max_retries=self.max_retries),
                 http_client=self.http_client,
                 http_async_client=self.http_async_client,
                 client_timeouts=self.timeout is None,
+                limiter=self._limiter(settings),
             )
             self._made.transport = held = (made_of, transport)
         return held[1]
+
+    def _limiter(self, settings: Settings) -> Limiter | None:
+        if self.rate_limit is None or settings.account_id is None:  # without an account nothing is ever sent
+            return None
+        from workers_ai.limiter import AdaptiveLimiter, MinuteLimiter
+
+        if self.rate_limit == "adaptive":
+            return AdaptiveLimiter(settings.base_url, settings.account_id)
+        return MinuteLimiter(settings.base_url, settings.account_id, self.rate_limit, self.rate_limit_store)
 
     def _exchange(self, build: Callable[..., Built], *args: Any, **kwargs: Any) -> Built:
         """What `build` makes; what it refuses is raised as this object's own class of error."""

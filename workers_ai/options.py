@@ -7,9 +7,11 @@ run time: making these classes costs more than all else in the modules whose arg
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 if TYPE_CHECKING:
+    from pydantic import SecretStr
+
     from workers_ai.api import Api
     from workers_ai.connection import HttpAsyncClient, HttpClient, Timeout
     from workers_ai.gateway import Gateway
@@ -32,6 +34,8 @@ class ConnectionOptions(TypedDict, total=False):
     timeout: Timeout
     request_timeout: Timeout
     max_retries: int
+    rate_limit: int | Literal["catalog", "adaptive"] | None
+    rate_limit_store: str | SecretStr | None
     default_headers: Mapping[str, str] | None
     default_query: Mapping[str, str] | None
     extra_body: Mapping[str, Any] | None

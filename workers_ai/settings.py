@@ -30,6 +30,7 @@ TOKEN_VARIABLES = (
 )
 GLOBAL_KEY_VARIABLE, EMAIL_VARIABLE = "CLOUDFLARE_API_KEY", "CLOUDFLARE_EMAIL"
 BASE_URL_VARIABLE = "CLOUDFLARE_BASE_URL"
+STORE_VARIABLE = "WORKERS_AI_RATE_LIMIT_STORE"
 
 _ACCOUNT_ID = re.compile(r"[0-9a-fA-F]{32}")
 _TOKEN = re.compile(r"[!-~]+")  # printable ASCII without spaces: what can stand in a header
@@ -140,6 +141,12 @@ def token_from_environment() -> SecretStr | None:
     """
     names = [name for name in TOKEN_VARIABLES if name != GLOBAL_KEY_VARIABLE or not _global_key_is_set()]
     found = _first_set(names)
+    return SecretStr(found) if found else None
+
+
+def store_from_environment() -> SecretStr | None:
+    """WORKERS_AI_RATE_LIMIT_STORE: where several processes count together; it may hold a password."""
+    found = _first_set((STORE_VARIABLE,))
     return SecretStr(found) if found else None
 
 

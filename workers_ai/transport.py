@@ -20,6 +20,7 @@ from workers_ai.errors import (
     EmptyAnswerError,
     ErrorClasses,
     InvalidResponseError,
+    RateLimitError,
     StreamInterruptedError,
     WorkersAIError,
     recast,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from workers_ai.exchange import Reply
+    from workers_ai.limiter import Limiter
 
 Answer = TypeVar("Answer")
 Delta = TypeVar("Delta")
@@ -55,6 +57,7 @@ class Transport:
     http_client, http_async_client: a user's own httpx (or httpx2) clients, used and never closed. Without them the
         process's shared ones serve, made at the first call.
     client_timeouts: leave the time-outs to a user's client.
+    limiter: asked before each attempt; None waits for nothing.
     """
 
     settings: Settings
@@ -63,6 +66,7 @@ class Transport:
     http_client: httpx.Client | None = None
     http_async_client: httpx.AsyncClient | None = None
     client_timeouts: bool = False
+    limiter: Limiter | None = None
     _key: Key | None = None
 
     def send(self, exchange: Exchange[Answer, Any]) -> Answer:
@@ -107,7 +111,7 @@ class Transport:
                 if head.is_document:
                     reply = attempt.reply(bounded(attempt.response.iter_bytes(), attempt.most))
                     found = _read_whole(exchange, reply, attempts)
-                    answer = found or self._send(_unstreamed(exchange), attempts)
+                    answer = found or self._send(_unstreamed(attempt), attempts)
                     attempt.finished = True
                     yield from _whole(exchange, answer)
                     return
@@ -140,7 +144,7 @@ class Transport:
                 if head.is_document:
                     reply = attempt.reply(await abounded(attempt.response.aiter_bytes(), attempt.most))
                     found = _read_whole(exchange, reply, attempts)
-                    answer = found or await self._asend(_unstreamed(exchange), attempts)
+                    answer = found or await self._asend(_unstreamed(attempt), attempts)
                     attempt.finished = True
                     for delta in _whole(exchange, answer):
                         yield delta
@@ -173,6 +177,8 @@ class Transport:
         """
         request = attempt.exchange.request
         url, headers, secrets = self.settings.address(request)
+        if self.limiter is not None and request.model is not None:
+            attempt.permit = self.limiter.acquire(request.model)
         secrets["authorization"] = bearer(self.settings.token())
         attempt.secrets = [*secrets.values(), *self.settings.headers.values()]
         client = self.http_client or SHARED.client(self._network_key(url))
@@ -189,6 +195,8 @@ class Transport:
         """
         request = attempt.exchange.request
         url, headers, secrets = self.settings.address(request)
+        if self.limiter is not None and request.model is not None:
+            attempt.permit = await self.limiter.aacquire(request.model)
         secrets["authorization"] = bearer(await self.settings.atoken())
         attempt.secrets = [*secrets.values(), *self.settings.headers.values()]
         client = self.http_async_client or await SHARED.aclient(self._network_key(url))
@@ -199,10 +207,12 @@ class Transport:
         return head
 
     def _close(self, attempt: Attempt) -> None:
+        attempt.release()
         if attempt.response is not None:
             attempt.response.close()
 
     async def _aclose(self, attempt: Attempt) -> None:
+        attempt.release()
         if attempt.response is not None:
             await attempt.response.aclose()
 
@@ -256,6 +266,8 @@ class Transport:
         if error is None:
             raise raised
         error = cleaned(error, attempt.secrets)
+        if attempt.permit is not None and isinstance(error, RateLimitError):
+            attempt.permit.refused()
         if attempt.begun:
             error = _interrupted(error, attempt)
         pause = attempts.delay_after(error)
@@ -313,9 +325,11 @@ def _read_whole(exchange: Exchange[Answer, Any], reply: Reply, attempts: Attempt
         return None
 
 
-def _unstreamed(exchange: Exchange[Answer, Delta]) -> Exchange[Answer, Delta]:
-    assert exchange.unstreamed is not None
-    return exchange.unstreamed()
+def _unstreamed(attempt: Attempt) -> Exchange[Any, Any]:
+    """The same question without the stream. `attempt` is over: it must not keep the place that the next one needs."""
+    assert attempt.exchange.unstreamed is not None
+    attempt.release()
+    return attempt.exchange.unstreamed()
 
 
 def _whole(exchange: Exchange[Answer, Delta], answer: Answer) -> list[Delta]:

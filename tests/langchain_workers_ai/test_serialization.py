@@ -60,6 +60,8 @@ CONNECTION: dict[str, Any] = {
     "api": "native",
     "timeout": httpx.Timeout(1.0, connect=2.0, read=3.0, write=4.0, pool=5.0),
     "max_retries": 5,
+    "rate_limit": "adaptive",
+    "rate_limit_store": "redis://127.0.0.1:6379/0",
     "default_headers": {"X-Team": "blue"},
     "default_query": {"a": "1"},
     "extra_body": {"b": {"c": [1, 2.5, None, True]}},
@@ -116,7 +118,7 @@ CLASSES = [
     (WorkersAIEmbeddings, {**CONNECTION, **EMBEDDINGS}),
 ]
 EACH_CLASS = pytest.mark.parametrize(("cls", "arguments"), CLASSES, ids=[cls.__name__ for cls, _ in CLASSES])
-NOT_DUMPED = {"api_token", "default_headers", "http_client", "http_async_client"}
+NOT_DUMPED = {"api_token", "default_headers", "rate_limit_store", "http_client", "http_async_client"}
 LIVE = {"http_client", "http_async_client", "cache", "callbacks", "rate_limiter", "custom_get_token_ids", "profile"}
 USED = pytest.mark.parametrize("used", [False, True], ids=["before use", "after use"])
 
@@ -196,6 +198,7 @@ SERIALIZABLE = pytest.mark.parametrize(("cls", "arguments"), CLASSES[:2], ids=["
 @pytest.mark.parametrize("allowed", ["all", "the class"])
 def test_what_dumps_wrote_load_reads(service, monkeypatch, cls, arguments, used, allowed):
     monkeypatch.setenv("CLOUDFLARE_API_TOKEN", TOKEN)
+    monkeypatch.setenv("WORKERS_AI_RATE_LIMIT_STORE", arguments["rate_limit_store"])
     model = made(cls, arguments, used=used, service=service)
     twin = loads(
         dumps(model),
@@ -203,7 +206,7 @@ def test_what_dumps_wrote_load_reads(service, monkeypatch, cls, arguments, used,
         valid_namespaces=["langchain_workers_ai"],
         secrets_from_env=True,
     )
-    without = (NOT_DUMPED | LIVE | {"gateway", "tags", "metadata"}) - {"api_token"}
+    without = (NOT_DUMPED | LIVE | {"gateway", "tags", "metadata"}) - {"api_token", "rate_limit_store"}
     assert values(twin, without=without) == values(model, without=without)
     assert twin.gateway == model.gateway.replace(token=None)
     assert dumps(twin) == dumps(model)

@@ -27,6 +27,8 @@ def chat() -> None:
         max_completion_tokens=5,
         stop_sequences=["\n"],
         streaming=True,
+        rate_limit="catalog",
+        rate_limit_store="redis://127.0.0.1:6379/0",
     )
     assert_type(model.invoke("x"), AIMessage)
     ChatWorkersAI(model_name="x", api_token=lambda: "token", api_base=None, request_timeout=3, stop="a", max_tokens=5)

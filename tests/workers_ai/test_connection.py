@@ -21,6 +21,7 @@ OTHER = "f" * 32
 TOKEN = "tok-Zx81-secret"
 GATEWAY_TOKEN = "gw-Yy53-secret"
 HEADER = "hdr-Pp66-secret"
+STORE_PASSWORD = "rds-Ww28-secret"
 
 EVERY: dict[str, Any] = {
     "account_id": ACCOUNT,
@@ -31,6 +32,8 @@ EVERY: dict[str, Any] = {
     "api": "openai",
     "timeout": httpx.Timeout(30, connect=5, read=None),
     "max_retries": 4,
+    "rate_limit": "catalog",
+    "rate_limit_store": f"redis://:{STORE_PASSWORD}@127.0.0.1:6379/0",
     "default_headers": {"X-Key": HEADER},
     "default_query": {"tag": "x"},
     "extra_body": {"deep": {"a": 1}},
@@ -181,7 +184,7 @@ def test_a_dump_makes_the_object_again_without_its_secrets():
     made = ConnectionFields(**EVERY)
     for told in (json.loads(made.model_dump_json()), json.loads(json.dumps(made.model_dump()))):
         other = ConnectionFields(**told)
-        for name in set(EVERY) - {"api_token", "default_headers", "gateway"}:
+        for name in set(EVERY) - {"api_token", "default_headers", "gateway", "rate_limit_store"}:
             assert getattr(other, name) == getattr(made, name), name
         assert other.gateway == made.gateway.replace(token=None) if made.gateway else False
         assert (other.api_token, other.default_headers) == (None, None)
@@ -202,7 +205,7 @@ def test_no_secret_is_shown():
     assert made._transport
     shown = [repr(made), str(made), repr(made.model_dump()), made.model_dump_json(), repr(made._transport)]
     shown += [repr(made.model_dump(mode="json")), repr(made.__repr_args__())]
-    for secret in (TOKEN, GATEWAY_TOKEN, HEADER):
+    for secret in (TOKEN, GATEWAY_TOKEN, HEADER, STORE_PASSWORD):
         assert secret not in "\n".join(shown)
     assert TOKEN not in repr(dict(made)) + repr(vars(made))
     assert GATEWAY_TOKEN not in repr(dict(made)) + repr(vars(made))
