@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from workers_ai import bulk
+from workers_ai import bulk, telemetry
 from workers_ai.answers import ChatAnswer, ChatDelta
 from workers_ai.connection import CALL_OPTIONS, ConnectionFields
 from workers_ai.embedding_fields import DEFAULT_EMBEDDING_MODEL
@@ -18,7 +18,9 @@ from workers_ai.wire.options import OPTIONS
 if TYPE_CHECKING:
     from typing import Self, Unpack
 
+    from workers_ai.account_models import AccountModels
     from workers_ai.options import ConnectionOptions
+    from workers_ai.transport import Transport
 
 
 Messages = str | Sequence[WireMessage]
@@ -107,6 +109,23 @@ class Client(ConnectionFields):
         """As `embed`."""
         requests = self._texts(texts, model, pooling, options)
         return await bulk.aembed(self._transport, requests, max_concurrency=max_concurrency)
+
+    @property
+    def models(self) -> AccountModels:
+        """The account's own listing: `models.list()`, `models.alist()`."""
+        from workers_ai.account_models import AccountModels
+
+        return AccountModels(self._transport)
+
+    @property
+    def _transport(self) -> Transport:
+        """What sends; it makes spans where `telemetry.instrument()` has been called."""
+        transport = super()._transport
+        if telemetry.tracer is None:
+            return transport
+        from workers_ai.traced_transport import TracedTransport
+
+        return TracedTransport.of(transport, telemetry.tracer)
 
     def close(self) -> None:
         """Nothing to close: connections are shared and stay for the next call (`workers_ai.close_all()` ends them)."""

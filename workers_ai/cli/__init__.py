@@ -1,4 +1,4 @@
-"""The command line: `workers-ai demo`, `workers-ai serve`."""
+"""The command line: `workers-ai demo`, `serve`, `models`."""
 
 from __future__ import annotations
 

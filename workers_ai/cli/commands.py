@@ -9,6 +9,7 @@ import typer
 
 from workers_ai.cli.failure import CommandError, told_in_one_line
 from workers_ai.cli.frameworks import Framework
+from workers_ai.cli.model_rows import Capability
 
 app = typer.Typer(
     name="workers-ai",
@@ -80,3 +81,31 @@ def serve(
         from workers_ai.cli.serve import run
 
         run(host, port, backend)
+
+
+@app.command()
+def models(
+    text: Annotated[str | None, typer.Argument(help="Part of an id, e.g. llama or @cf/qwen.", show_default=False)] = None,
+    task: Annotated[str | None, typer.Option(help='Task, or a part of it: "text generation", embeddings.')] = None,
+    can: Annotated[
+        list[Capability] | None, typer.Option("--can", help="What it must be able to do; may be given several times.")
+    ] = None,
+    max_price: Annotated[
+        float | None, typer.Option(min=0, metavar="USD", help="For a million tokens in and a million out together.")
+    ] = None,
+    min_context: Annotated[int | None, typer.Option(min=0, metavar="TOKENS", help="Least context window.")] = None,
+    ended: Annotated[bool, typer.Option("--all", help="Also those that have ended or are not listed.")] = False,
+    live: Annotated[bool, typer.Option("--live", help="Ask the account, and mark what only one side knows.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="A JSON list instead of tables.")] = False,
+) -> None:
+    """List the models by task, with context window, price and what they can do.
+
+    From the shipped catalogue, without the network; with --live merged with the listing of the account that
+    CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_TOKEN name.
+    """
+    with told_in_one_line():
+        from workers_ai.cli.model_rows import Wanted
+        from workers_ai.cli.models import run
+
+        wanted = Wanted(text, task, frozenset(can or ()), max_price, min_context, ended)
+        run(wanted, live=live, as_json=as_json)

@@ -13,6 +13,9 @@ from workers_ai.cli.answering import Answered
 _CONTROLS = dict.fromkeys(code for code in range(32) if chr(code) not in "\n\t")
 """A corpus or a model may hold codes that would move the cursor; they are not shown."""
 
+_WITHOUT_END = 10_000
+"""Columns of a line that nobody looks at."""
+
 _COUNTED = {
     "service": "counted by the service (cost source: service)",
     "catalog": "reckoned from list prices (cost source: catalog)",
@@ -33,6 +36,17 @@ class Printer:
     def piece(self, text: str) -> None:
         """A piece of a line, shown at once."""
         self._console.print(text.translate(_CONTROLS), end="", markup=False, emoji=False, soft_wrap=True)
+
+    def wide(self, table: Table) -> None:
+        """A table that is as wide as its longest line where nobody looks: a file or a pipe has no width."""
+        if self._console.is_terminal:
+            self._console.print(table)
+            return
+        usual = self._console.width
+        self._console.width = _WITHOUT_END
+        self._console.width = self._console.measure(table).maximum
+        self._console.print(table)
+        self._console.width = usual
 
     def table(self, answers: Sequence[Answered]) -> None:
         """What each answer used, and the sum; below, who answered and whose the figures are."""

@@ -10,8 +10,9 @@ if TYPE_CHECKING:
     from workers_ai.tasks import chat as chat
     from workers_ai.tasks import completion as completion
     from workers_ai.tasks import embeddings as embeddings
+    from workers_ai.tasks import models as models
 
-__all__ = ["chat", "completion", "embeddings"]
+__all__ = ["chat", "completion", "embeddings", "models"]
 
 
 def __getattr__(name: str) -> ModuleType:
