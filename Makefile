@@ -79,7 +79,7 @@ test-oldest: .venv-oldest/.test ## the tests with the lowest versions of the dec
 test-newest: ## the tests with the newest versions there are, installed afresh
 	rm -rf .venv-newest
 	$(INSTALL) .venv-newest --upgrade pip
-	$(INSTALL) .venv-newest --editable '.[all]' --group test --group agents
+	$(INSTALL) .venv-newest --editable '.[all]' --group test --group agents --group otel
 	.venv-newest/bin/python $(PYTEST) -m "not slow" $(ARGS)
 
 .PHONY: lock
@@ -109,7 +109,7 @@ $(VENV)/.all: $(VENV)/.base
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.all
-	@$(INSTALL) $(VENV) --constraint $(CONSTRAINTS) --group test --group agents
+	@$(INSTALL) $(VENV) --constraint $(CONSTRAINTS) --group test --group agents --group otel
 	@touch $@
 
 $(VENV)/.lint: $(VENV)/.base

@@ -9,6 +9,8 @@ from workers_ai.tasks.models import ListedModel, ModelSearch
 if TYPE_CHECKING:
     from workers_ai.transport import Transport
 
+Models = list[ListedModel]
+
 
 class AccountModels:
     """The account's own listing of models, `GET /ai/models/search`; the token needs Workers AI Read.
@@ -19,9 +21,7 @@ class AccountModels:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def list(
-        self, *, search: str | None = None, task: str | None = None, author: str | None = None
-    ) -> list[ListedModel]:
+    def list(self, *, search: str | None = None, task: str | None = None, author: str | None = None) -> Models:
         """Every model that fits, all pages of it.
 
         search: part of an id. task: the service's name, e.g. "Text Embeddings". author: e.g. "meta".
@@ -31,9 +31,7 @@ class AccountModels:
             asked.take(self._transport.send(page))
         return asked.models
 
-    async def alist(
-        self, *, search: str | None = None, task: str | None = None, author: str | None = None
-    ) -> list[ListedModel]:
+    async def alist(self, *, search: str | None = None, task: str | None = None, author: str | None = None) -> Models:
         """As `list`."""
         asked = ModelSearch(search, task, author)
         while (page := asked.next_page()) is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     import httpx
     from pydantic import SecretStr
 
+    from workers_ai.errors import WorkersAIError
     from workers_ai.exchange import Exchange
     from workers_ai.limiter import Permit
 
@@ -25,17 +27,36 @@ MAX_ERROR_BODY = 256 * 1024
 
 
 class Attempt:
-    """The state of one attempt. The transport drives it; it knows no clock and decides nothing.
+    """The state of one attempt. The transport drives it; it decides nothing.
 
-    head: status and headers, once they have come. reader: of a streamed answer.
+    number: from 1. began: seconds, for the log.
+    head: status and headers, once they have come. reader: of a streamed answer. body: of one in one piece.
     finished: every part of the answer has been handed out; whatever fails now fails too late to matter.
     permit: the limiter's leave to send, None where it wants to hear no more of it.
+    error: what it failed with.
     """
 
-    __slots__ = ("_whole", "exchange", "finished", "head", "permit", "reader", "response", "secrets")
+    __slots__ = (
+        "_whole",
+        "began",
+        "body",
+        "error",
+        "exchange",
+        "finished",
+        "head",
+        "number",
+        "permit",
+        "reader",
+        "response",
+        "secrets",
+    )
 
-    def __init__(self, exchange: Exchange[Any, Any]) -> None:
+    def __init__(self, exchange: Exchange[Any, Any], number: int = 1) -> None:
         self.exchange = exchange
+        self.number = number
+        self.began = time.perf_counter()
+        self.body = b""
+        self.error: WorkersAIError | None = None
         self.secrets: Sequence[SecretStr] = ()
         self.response: Any = None
         self.head: Reply | None = None
@@ -68,6 +89,7 @@ class Attempt:
         """The whole reply."""
         assert self.head is not None
         self._whole = True
+        self.body = body
         return Reply(self.head.status, self.head.headers, body)
 
     def release(self) -> None:

@@ -80,6 +80,11 @@ def cleaned(error: WorkersAIError, secrets: Iterable[SecretStr]) -> WorkersAIErr
     return error
 
 
+def masked(text: str, secrets: Iterable[SecretStr]) -> str:
+    """`text`, with the secrets of a request masked in it."""
+    return scrub(text, [spelling for secret in secrets for spelling in _spellings(secret.get_secret_value())])
+
+
 def _spellings(secret: str) -> list[str]:
     """A header's value whole, and the token in it alone."""
     return [secret, secret.removeprefix("Bearer ")]

@@ -183,7 +183,7 @@ def _of_facts(facts: Facts) -> dict[str, Any]:
         "cf.aig.log_id": gateway.get("log_id"),
         "gen_ai.response.cached": gateway["cache_status"].upper() == "HIT" if "cache_status" in gateway else None,
     }
-    if usage is not None:
+    if usage is not None and usage.total_tokens:  # some embedding models tell neurons alone (quirk 66)
         told |= {
             "gen_ai.usage.input_tokens": usage.input_tokens,
             "gen_ai.usage.output_tokens": usage.output_tokens,
@@ -191,5 +191,9 @@ def _of_facts(facts: Facts) -> dict[str, Any]:
             "gen_ai.usage.reasoning.output_tokens": usage.reasoning_tokens,
         }
     if cost is not None:
-        told |= {"gen_ai.usage.cost": cost.usd, "workers_ai.neurons": cost.neurons, "workers_ai.cost_source": cost.source}
+        told |= {
+            "gen_ai.usage.cost": cost.usd,
+            "workers_ai.neurons": cost.neurons,
+            "workers_ai.cost_source": cost.source,
+        }
     return told

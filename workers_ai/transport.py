@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import re
 import time
 from collections.abc import AsyncGenerator, Generator, Mapping
@@ -13,6 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
+from workers_ai import journal
 from workers_ai.attempt import Attempt, abounded, bounded
 from workers_ai.errors import (
     APITimeoutError,
@@ -46,8 +46,6 @@ Delta = TypeVar("Delta")
 _HEADER_VALUE = re.compile(r"[\t -~\x80-\xff]*")
 _UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
 
-_log = logging.getLogger("workers_ai.transport")
-
 
 @dataclass(slots=True)
 class Transport:
@@ -75,7 +73,7 @@ class Transport:
 
     def _send(self, exchange: Exchange[Answer, Any], attempts: Attempts) -> Answer:
         while True:
-            attempt = Attempt(exchange)
+            attempt = Attempt(exchange, attempts.failed + 1)
             try:
                 self._open(attempt, stream=False)
                 return exchange.read(attempt.reply(bounded(attempt.response.iter_bytes(), attempt.most)))
@@ -91,7 +89,7 @@ class Transport:
 
     async def _asend(self, exchange: Exchange[Answer, Any], attempts: Attempts) -> Answer:
         while True:
-            attempt = Attempt(exchange)
+            attempt = Attempt(exchange, attempts.failed + 1)
             try:
                 await self._aopen(attempt, stream=False)
                 return exchange.read(attempt.reply(await abounded(attempt.response.aiter_bytes(), attempt.most)))
@@ -105,7 +103,7 @@ class Transport:
         """The deltas of `exchange` as they come. Tried again only before the first event of the answer."""
         attempts = self.retry.start()
         while True:
-            attempt = Attempt(exchange)
+            attempt = Attempt(exchange, attempts.failed + 1)
             try:
                 head = self._open(attempt, stream=True)
                 if head.is_document:
@@ -138,7 +136,7 @@ class Transport:
         """The deltas of `exchange` as they come. Tried again only before the first event of the answer."""
         attempts = self.retry.start()
         while True:
-            attempt = Attempt(exchange)
+            attempt = Attempt(exchange, attempts.failed + 1)
             try:
                 head = await self._aopen(attempt, stream=True)
                 if head.is_document:
@@ -208,11 +206,13 @@ class Transport:
 
     def _close(self, attempt: Attempt) -> None:
         attempt.release()
+        journal.attempted(attempt)
         if attempt.response is not None:
             attempt.response.close()
 
     async def _aclose(self, attempt: Attempt) -> None:
         attempt.release()
+        journal.attempted(attempt)
         if attempt.response is not None:
             await attempt.response.aclose()
 
@@ -270,11 +270,12 @@ class Transport:
             attempt.permit.refused()
         if attempt.begun:
             error = _interrupted(error, attempt)
+        attempt.error = error
         pause = attempts.delay_after(error)
         if pause is None:
             final = recast(error, self.errors)
             raise final from final.__cause__
-        _log.info("attempt %d failed (%s), next in %.1f s", attempts.failed, type(error).__name__, pause)
+        journal.pausing(attempt, error, pause)
         return pause
 
 

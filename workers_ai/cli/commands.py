@@ -85,7 +85,9 @@ def serve(
 
 @app.command()
 def models(
-    text: Annotated[str | None, typer.Argument(help="Part of an id, e.g. llama or @cf/qwen.", show_default=False)] = None,
+    text: Annotated[
+        str | None, typer.Argument(help="Part of an id, e.g. llama or @cf/qwen.", show_default=False)
+    ] = None,
     task: Annotated[str | None, typer.Option(help='Task, or a part of it: "text generation", embeddings.')] = None,
     can: Annotated[
         list[Capability] | None, typer.Option("--can", help="What it must be able to do; may be given several times.")

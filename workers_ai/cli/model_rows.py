@@ -155,7 +155,7 @@ def _merged(live: Mapping[str, ListedModel]) -> list[Row]:
         Row(live[info.id].info, Seen.BOTH) if info.id in live else Row(info, Seen.CATALOGUE_ONLY)
         for info in catalog.models()
     ]
-    return here + [Row(model.info, Seen.ACCOUNT_ONLY) for id, model in live.items() if id not in known]
+    return here + [Row(live[name].info, Seen.ACCOUNT_ONLY) for name in live if name not in known]
 
 
 def _plain(task: str) -> str:

@@ -24,7 +24,11 @@ _TOKEN_UNITS = {
     "per M output tokens": "output",
 }
 _FLAGS = ("function_calling", "vision", "reasoning", "lora", "async_queue", "beta", "partner", "realtime")
-_NUMBERS = {"context_window": "context_window", "max_input_tokens": "max_input_tokens", "output_dimensions": "dimensions"}
+_NUMBERS = {
+    "context_window": "context_window",
+    "max_input_tokens": "max_input_tokens",
+    "output_dimensions": "dimensions",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +154,7 @@ def _model(entry: Mapping[str, Any]) -> ListedModel:
 
 def _price(value: Any) -> Price | None:
     """USD per million tokens; other units (tiles, minutes) are left to the catalogue."""
-    found: dict[str, float] = {}
+    found: dict[str, Any] = {}
     for each in value if isinstance(value, list) else []:
         name = _TOKEN_UNITS.get(str(each.get("unit"))) if isinstance(each, Mapping) else None
         if name is not None and isinstance(each.get("price"), (int, float)):

@@ -29,7 +29,7 @@ def found(**wanted: Any) -> set[str]:
 def test_without_a_filter_every_model_in_service_is_shown_under_its_task():
     shown = run()
     assert shown.exit_code == 0
-    current = [model for model in catalog.models(status="current")]
+    current = catalog.models(status="current")
     for model in current:
         assert model.id in shown.stdout
     assert f"Text Embeddings ({sum(model.task == 'Text Embeddings' for model in current)})" in shown.stdout
@@ -108,7 +108,7 @@ def test_a_model_that_the_account_says_is_deprecated_has_ended():
 
 def test_an_announced_end_that_lies_ahead_is_told_and_the_model_shown():
     live = [ListedModel(GEMMA, "Text Generation", properties={"planned_deprecation_date": "2027-01-01"})]
-    (row,) = [row for row in rows(Wanted(text=GEMMA), today=TODAY, live=live)]
+    (row,) = rows(Wanted(text=GEMMA), today=TODAY, live=live)
     assert row.notes(TODAY)[0].startswith("ends 2027-01-01")
 
 
