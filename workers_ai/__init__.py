@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from workers_ai.answers import ChatAnswer as ChatAnswer
     from workers_ai.answers import ChatDelta as ChatDelta
     from workers_ai.answers import Vectors as Vectors
+    from workers_ai.bulk_embedder import BulkEmbedder as BulkEmbedder
     from workers_ai.client import Client as Client
     from workers_ai.errors import *  # noqa: F403 - the whole family, as `errors.__all__` lists it
     from workers_ai.gateway import Gateway as Gateway
@@ -40,6 +41,7 @@ ERROR_NAMES = (
 """The family of errors by name; the adapters export it too."""
 
 _HOMES = {
+    "BulkEmbedder": "bulk_embedder",
     "ChatAnswer": "answers",
     "ChatDelta": "answers",
     "Client": "client",

@@ -92,3 +92,12 @@ class EmbeddingOptions(TypedDict, total=False):
     max_concurrency: int
     query_instruction: str | None
     text_instruction: str | None
+
+
+class BulkEmbedderOptions(ConnectionOptions, EmbeddingOptions, total=False):
+    """Every spelling of the arguments of `BulkEmbedder`, for type checkers."""
+
+    column: str
+    output: str
+    key: str | None
+    batch_size: int | None

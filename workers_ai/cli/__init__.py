@@ -1,4 +1,4 @@
-"""The command line: `workers-ai demo`, `serve`, `models`."""
+"""The command line: `workers-ai demo`, `serve`, `models`, `embed`."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ import typer
 from workers_ai.cli.failure import CommandError, told_in_one_line
 from workers_ai.cli.frameworks import Framework
 from workers_ai.cli.model_rows import Capability
+from workers_ai.cli.pooling import Pooling
 
 app = typer.Typer(
     name="workers-ai",
@@ -111,3 +112,56 @@ def models(
 
         wanted = Wanted(text, task, frozenset(can or ()), max_price, min_context, ended)
         run(wanted, live=live, as_json=as_json)
+
+
+@app.command()
+def embed(
+    input: Annotated[Path, typer.Argument(help="JSON lines, CSV or Parquet: the ending says which.")],
+    output: Annotated[Path, typer.Argument(help="Parquet file to make: all columns and one more, the vectors.")],
+    column: Annotated[str, typer.Option(help="Column of the texts.")] = "text",
+    output_column: Annotated[str, typer.Option(help="Column to add.")] = "embedding",
+    model: Annotated[
+        str | None, typer.Option(help="Id of the embedding model.", show_default="@cf/baai/bge-m3")
+    ] = None,
+    pooling: Annotated[Pooling | None, typer.Option(help="Unset, the model decides.")] = None,
+    dimensions: Annotated[int | None, typer.Option(min=1, help="Where the model lets one choose.")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Texts in a request.", show_default="the model's limit")
+    ] = None,
+    max_concurrency: Annotated[int | None, typer.Option(min=1, help="Requests in flight.", show_default="8")] = None,
+    checkpoint_rows: Annotated[
+        int | None, typer.Option(min=1, help="Rows between two checkpoints.", show_default="4 requests x in flight")
+    ] = None,
+    max_neurons: Annotated[float | None, typer.Option(min=0, help="Stop before the job has cost more.")] = None,
+    max_usd: Annotated[float | None, typer.Option(min=0, help="Stop before the job has cost more.")] = None,
+    free_only: Annotated[
+        bool, typer.Option("--free-only", help="Stop before the job has used up a day's free 10,000 neurons.")
+    ] = False,
+    skip_empty: Annotated[
+        bool, typer.Option("--skip-empty", help="Rows without a text get no vector, instead of an error.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would cost, and send nothing.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an output, and remove checkpoints, of other options.")
+    ] = False,
+) -> None:
+    """Embed a file of texts, however many. Killed at any moment, the same command goes on where it was.
+
+    Exit codes: 0 all is done; 1 something failed; 3 stopped by a limit, with rows left to do.
+    """
+    with told_in_one_line():
+        from workers_ai.bulk_files.budget import Budget
+        from workers_ai.bulk_files.job import EmbedJob
+        from workers_ai.cli.embed import Embed, embedder, main
+
+        made = embedder(
+            column=column,
+            output=output_column,
+            model=model,
+            pooling=pooling,
+            dimensions=dimensions,
+            batch_size=batch_size,
+            max_concurrency=max_concurrency,
+        )
+        job = EmbedJob(input, output, made, skip_empty=skip_empty, checkpoint_rows=checkpoint_rows)
+        main(Embed(job, Budget(max_neurons, max_usd, free_only), dry_run, overwrite))
