@@ -14,11 +14,17 @@ if TYPE_CHECKING:
     from langchain_workers_ai.chat_models import ChatWorkersAI as ChatWorkersAI
     from langchain_workers_ai.embeddings import WorkersAIEmbeddings as WorkersAIEmbeddings
     from langchain_workers_ai.llms import WorkersAI as WorkersAI
+    from langchain_workers_ai.rerank import WorkersAIRerank as WorkersAIRerank
     from workers_ai import Gateway as Gateway
     from workers_ai import close_all as close_all
     from workers_ai.errors import *  # noqa: F403 - the whole family
 
-_OWN = {"ChatWorkersAI": "chat_models", "WorkersAI": "llms", "WorkersAIEmbeddings": "embeddings"}
+_OWN = {
+    "ChatWorkersAI": "chat_models",
+    "WorkersAI": "llms",
+    "WorkersAIEmbeddings": "embeddings",
+    "WorkersAIRerank": "rerank",
+}
 _CORE = ("Gateway", "close_all", *ERROR_NAMES)
 
 __all__ = [*sorted((*_OWN, *_CORE))]

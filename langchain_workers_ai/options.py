@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
-from workers_ai.options import ChatToolOptions, ConnectionOptions, EmbeddingOptions, TextOptions
+from workers_ai.options import ChatToolOptions, ConnectionOptions, EmbeddingOptions, RerankOptions, TextOptions
 
 if TYPE_CHECKING:
     from langchain_core.caches import BaseCache
@@ -48,3 +48,9 @@ class WorkersAIEmbeddingsOptions(EmbeddingOptions, ConnectionOptions, total=Fals
     """Arguments of WorkersAIEmbeddings."""
 
     batch_size: int | None
+
+
+class WorkersAIRerankOptions(RerankOptions, ConnectionOptions, total=False):
+    """Arguments of WorkersAIRerank."""
+
+    top_n: int | None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from workers_ai.options import ChatToolOptions, ConnectionOptions, EmbeddingOptions, TextOptions
+from workers_ai.options import ChatToolOptions, ConnectionOptions, EmbeddingOptions, RerankOptions, TextOptions
 
 if TYPE_CHECKING:
     from llama_index.core.base.llms.types import ChatMessage
@@ -48,3 +48,11 @@ class WorkersAIEmbeddingOptions(EmbeddingOptions, ConnectionOptions, LlamaIndexO
     embed_batch_size: int
     num_workers: int | None
     embeddings_cache: BaseKVStore | None
+
+
+class WorkersAIRerankOptions(RerankOptions, ConnectionOptions, total=False):
+    """Arguments of WorkersAIRerank."""
+
+    callback_manager: CallbackManager
+    top_n: int
+    keep_retrieval_score: bool

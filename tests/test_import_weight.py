@@ -14,6 +14,7 @@ pytestmark = pytest.mark.xdist_group("imports")  # one worker: each process belo
 # What every integration of that framework needs; its own packages resolve names lazily, so names are asked for.
 LANGCHAIN = """
 from langchain_core.language_models import BaseChatModel, BaseLLM
+from langchain_core.documents import BaseDocumentCompressor
 from langchain_core.embeddings import Embeddings
 from langchain_core.messages import AIMessage
 from langchain_core.tools import BaseTool
@@ -21,6 +22,7 @@ from langchain_core.tools import BaseTool
 LLAMA_INDEX = """
 import llama_index.core.llms.function_calling
 import llama_index.core.base.embeddings.base
+import llama_index.core.postprocessor.types
 """
 
 # Name -> what is there already, and what is imported then.
@@ -31,9 +33,11 @@ IMPORTS = {
     "ChatWorkersAI": (LANGCHAIN, "from langchain_workers_ai import ChatWorkersAI"),
     "LangChain's WorkersAI": (LANGCHAIN, "from langchain_workers_ai import WorkersAI"),
     "WorkersAIEmbeddings": (LANGCHAIN, "from langchain_workers_ai import WorkersAIEmbeddings"),
+    "LangChain's WorkersAIRerank": (LANGCHAIN, "from langchain_workers_ai import WorkersAIRerank"),
     "llama_index_workers_ai": ("", "import llama_index_workers_ai"),
     "LlamaIndex's WorkersAI": (LLAMA_INDEX, "from llama_index_workers_ai import WorkersAI"),
     "WorkersAIEmbedding": (LLAMA_INDEX, "from llama_index_workers_ai import WorkersAIEmbedding"),
+    "LlamaIndex's WorkersAIRerank": (LLAMA_INDEX, "from llama_index_workers_ai import WorkersAIRerank"),
 }
 CLASSES = [name for name, (framework, _) in IMPORTS.items() if framework]
 EACH_IMPORT = pytest.mark.parametrize("name", IMPORTS)
@@ -75,8 +79,10 @@ FOREIGN = {
     "ChatWorkersAI": {"llama_index", "llama_index_workers_ai", "langchain", "langgraph"},
     "LangChain's WorkersAI": {"llama_index", "llama_index_workers_ai", "langchain", "langgraph"},
     "WorkersAIEmbeddings": {"llama_index", "llama_index_workers_ai", "langchain", "langgraph"},
+    "LangChain's WorkersAIRerank": {"llama_index", "llama_index_workers_ai", "langchain", "langgraph"},
     "LlamaIndex's WorkersAI": {"langchain_core", "langchain_workers_ai", "langchain", "langgraph"},
     "WorkersAIEmbedding": {"langchain_core", "langchain_workers_ai", "langchain", "langgraph"},
+    "LlamaIndex's WorkersAIRerank": {"langchain_core", "langchain_workers_ai", "langchain", "langgraph"},
 }
 
 
@@ -106,7 +112,9 @@ def test_a_class_adds_few_modules_of_its_framework(name):
         ("LangChain's WorkersAI", {"langchain_workers_ai.chat_models", "langchain_workers_ai.embeddings"}),
         ("WorkersAIEmbeddings", {"langchain_workers_ai.chat_models", "langchain_workers_ai.llms"}),
         ("LlamaIndex's WorkersAI", {"llama_index_workers_ai.embeddings"}),
-        ("WorkersAIEmbedding", {"llama_index_workers_ai.llms"}),
+        ("WorkersAIEmbedding", {"llama_index_workers_ai.llms", "llama_index_workers_ai.rerank"}),
+        ("LangChain's WorkersAIRerank", {"langchain_workers_ai.chat_models", "langchain_workers_ai.embeddings"}),
+        ("LlamaIndex's WorkersAIRerank", {"llama_index_workers_ai.llms", "llama_index_workers_ai.embeddings"}),
     ],
 )
 def test_one_class_does_not_load_the_others(name, others):

@@ -21,6 +21,7 @@ from typing import Any
 import httpx
 import pytest
 from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.documents import Document
 from langchain_core.load import dumpd, dumps
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.tracers.run_collector import RunCollectorCallbackHandler
@@ -29,6 +30,7 @@ from llama_index.core.callbacks.base_handler import BaseCallbackHandler as Llama
 from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 from llama_index.core.instrumentation.events import BaseEvent
+from llama_index.core.schema import NodeWithScore, TextNode
 from pydantic import SecretStr, ValidationError
 
 import langchain_workers_ai
@@ -76,6 +78,9 @@ def completion(request: httpx.Request) -> httpx.Response:
     headers = {"set-cookie": f"__cf_bm={MARK}"}
     if texts := asked.get("text") or asked.get("input"):
         return httpx.Response(200, headers=headers, json={"result": {"data": [[1.0]] * len(texts)}, "success": True})
+    if texts := asked.get("contexts"):
+        ranked = [{"id": place, "score": 0.5} for place in range(len(texts))]
+        return httpx.Response(200, headers=headers, json={"result": {"response": ranked}, "success": True})
     if asked.get("stream"):
         frames = [{"choices": [{"delta": {"content": "Hi"}}]}, {"choices": [{"delta": {}, "finish_reason": "stop"}]}]
         body = "".join(f"data: {json.dumps(frame)}\n\n" for frame in frames) + "data: [DONE]\n\n"
@@ -110,8 +115,10 @@ CLASSES = {
     "ChatWorkersAI": langchain_workers_ai.ChatWorkersAI,
     "LangChain's WorkersAI": langchain_workers_ai.WorkersAI,
     "WorkersAIEmbeddings": langchain_workers_ai.WorkersAIEmbeddings,
+    "LangChain's WorkersAIRerank": langchain_workers_ai.WorkersAIRerank,
     "LlamaIndex's WorkersAI": llama_index_workers_ai.WorkersAI,
     "WorkersAIEmbedding": llama_index_workers_ai.WorkersAIEmbedding,
+    "LlamaIndex's WorkersAIRerank": llama_index_workers_ai.WorkersAIRerank,
 }
 EACH_CLASS = pytest.mark.parametrize("name", CLASSES)
 EACH_TOKEN = pytest.mark.parametrize("token", TOKENS)
@@ -162,6 +169,7 @@ def uses(name: str, model: Any) -> dict[str, Callable[..., Any]]:
                 "stream": lambda _: list(model.stream_chat("Hi")),
                 "astream": lambda _: asyncio.run(_all(model.astream_chat("Hi"))),
                 "embed": lambda _: model.embed(["a"]),
+                "rerank": lambda _: model.rerank("Which?", ["a", "b"]),
             }
         case "WorkersAIEmbeddings":
             return {
@@ -172,6 +180,18 @@ def uses(name: str, model: Any) -> dict[str, Callable[..., Any]]:
             return {
                 "sync": lambda _: model.get_text_embedding_batch(["a", "b"]),
                 "async": lambda _: asyncio.run(model.aget_text_embedding_batch(["a", "b"])),
+            }
+        case "LangChain's WorkersAIRerank":
+            found = [Document(page_content=text) for text in ("a", "b")]
+            return {
+                "sync": lambda config: model.compress_documents(found, "Which?", **(config or {})),
+                "async": lambda config: asyncio.run(model.acompress_documents(found, "Which?", **(config or {}))),
+            }
+        case "LlamaIndex's WorkersAIRerank":
+            nodes = [NodeWithScore(node=TextNode(text=text), score=0.1) for text in ("a", "b")]
+            return {
+                "sync": lambda _: model.postprocess_nodes(nodes, query_str="Which?"),
+                "async": lambda _: asyncio.run(model.apostprocess_nodes(nodes, query_str="Which?")),
             }
         case "LlamaIndex's WorkersAI":
             return {
@@ -295,7 +315,7 @@ def shown(value: Any) -> Iterator[tuple[str, Any]]:
 GOOD_AND_BAD = pytest.mark.parametrize("answer", [completion, echo(400)], ids=["answered", "refused"])
 
 
-@pytest.mark.parametrize("name", ["ChatWorkersAI", "LangChain's WorkersAI"])
+@pytest.mark.parametrize("name", ["ChatWorkersAI", "LangChain's WorkersAI", "LangChain's WorkersAIRerank"])
 @EACH_TOKEN
 @GOOD_AND_BAD
 def test_no_event_of_langchain_holds_a_secret(make, name, token, answer):
@@ -353,7 +373,7 @@ def collecting() -> Iterator[list[Any]]:
         dispatcher.event_handlers.remove(handler)
 
 
-@pytest.mark.parametrize("name", ["LlamaIndex's WorkersAI", "WorkersAIEmbedding"])
+@pytest.mark.parametrize("name", ["LlamaIndex's WorkersAI", "WorkersAIEmbedding", "LlamaIndex's WorkersAIRerank"])
 @EACH_TOKEN
 @GOOD_AND_BAD
 def test_no_event_of_llama_index_holds_a_secret(make, name, token, answer):

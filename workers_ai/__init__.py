@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from workers_ai.answers import ChatAnswer as ChatAnswer
     from workers_ai.answers import ChatDelta as ChatDelta
+    from workers_ai.answers import Ranked as Ranked
+    from workers_ai.answers import Ranking as Ranking
     from workers_ai.answers import Vectors as Vectors
     from workers_ai.bulk_embedder import BulkEmbedder as BulkEmbedder
     from workers_ai.client import Client as Client
@@ -46,6 +48,8 @@ _HOMES = {
     "ChatDelta": "answers",
     "Client": "client",
     "Gateway": "gateway",
+    "Ranked": "answers",
+    "Ranking": "answers",
     "Usage": "usage",
     "Vectors": "answers",
     "close_all": "pool",

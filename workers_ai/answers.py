@@ -1,8 +1,8 @@
-"""What the service answered, decoded: whole answers, the deltas of a stream, vectors. Values only."""
+"""What the service answered, decoded: whole answers, the deltas of a stream, vectors, rankings. Values only."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -134,3 +134,42 @@ class Vectors:
     def cost(self) -> Cost | None:
         """Neurons and USD, and whose figures they are."""
         return self.facts.cost
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """One text of a ranking: its place among those that were given, how well it meets the query, and itself.
+
+    score: the model's own, higher is better. bge-reranker-base was recorded between 0 and 1; its page calls scores raw.
+    """
+
+    index: int
+    score: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """Texts in the order of how well they meet a query, best first; perhaps fewer than were given, or none.
+
+    facts: of one request; of several, what holds for all of them and the sums of usage and cost.
+    """
+
+    items: Sequence[Ranked]
+    facts: Facts
+
+    @property
+    def usage(self) -> Usage | None:
+        """Tokens and neurons; None where the model tells none (quirk 66)."""
+        return self.facts.usage
+
+    @property
+    def cost(self) -> Cost | None:
+        """Neurons and USD, and whose figures they are."""
+        return self.facts.cost
+
+    def __iter__(self) -> Iterator[Ranked]:
+        return iter(self.items)
+
+    def __len__(self) -> int:
+        return len(self.items)

@@ -20,12 +20,16 @@ from workers_ai.warning import warn
 
 if TYPE_CHECKING:
     from workers_ai.catalog import ModelInfo
+    from workers_ai.catalog.info import Kind
     from workers_ai.gateway import Gateway
 
 
 _BAD_IN_A_MODEL_ID = re.compile(r"[\s?#\\\x00-\x1f\x7f]|(?:^|/)\.\.?(?:/|$)|//")
 
 _HEADER_VALUE = re.compile(r"[!-~](?:[ -~]*[!-~])?")
+
+
+_MAKES: Mapping[Kind, str] = {"text": "answers", "embeddings": "vectors of texts", "rerank": "rankings of texts"}
 
 
 class ModelNameWarning(UserWarning):
@@ -76,18 +80,19 @@ class Call:
         """What the catalogue knows of the model."""
         return lookup(self.model)
 
-    def check_kind(self, *, embeddings: bool) -> None:
-        """Raises BadRequestError where the model is known for the other kind of work: text, or vectors of texts.
+    def check_kind(self, kind: Kind) -> None:
+        """Raises BadRequestError where the model is known not to do that kind of work.
 
         The service would say which fields of its schema are missing.
         """
-        if self.info.makes_embeddings is (not embeddings):
-            wanted = "no vectors of texts" if embeddings else "vectors of texts and no answers"
-            use = "an embedding model" if embeddings else "it with the class for embeddings"
+        info = self.info
+        if info.does(kind) is False:
+            others = [made for other, made in _MAKES.items() if other != "text" and info.does(other)]
+            but = f", but {' and '.join(others)}" if others else ""
             raise BadRequestError(
-                f"model: {self.model} makes {wanted} (its task is {self.info.task})",
+                f"model: {self.model} makes no {_MAKES[kind]}{but} (its task is {info.task})",
                 model=self.model,
-                hint=f"Use {use}: workers_ai.catalog.models('Text Embeddings') lists them",
+                hint=f"workers_ai.catalog.models(where=lambda model: model.does({kind!r})) lists those that do",
                 maybe_sent=False,
             )
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from workers_ai import bulk, telemetry
-from workers_ai.answers import ChatAnswer, ChatDelta
+from workers_ai import bulk, ranking, telemetry
+from workers_ai.answers import ChatAnswer, ChatDelta, Ranking
 from workers_ai.connection import CALL_OPTIONS, ConnectionFields
 from workers_ai.embedding_fields import DEFAULT_EMBEDDING_MODEL
+from workers_ai.rerank_fields import DEFAULT_RERANK_MODEL
 from workers_ai.tasks import chat as chats
 from workers_ai.tasks import completion, embeddings
+from workers_ai.tasks.rerank import RerankRequest
 from workers_ai.text_fields import DEFAULT_MODEL, TextFields
 from workers_ai.wire.message import WireMessage
 from workers_ai.wire.options import OPTIONS
@@ -110,6 +112,39 @@ class Client(ConnectionFields):
         requests = self._texts(texts, model, pooling, options)
         return await bulk.aembed(self._transport, requests, max_concurrency=max_concurrency)
 
+    def rerank(
+        self,
+        query: str,
+        texts: Sequence[str],
+        *,
+        model: str = DEFAULT_RERANK_MODEL,
+        top_n: int | None = None,
+        batch_size: int = ranking.MAX_TEXTS,
+        max_concurrency: int = ranking.MAX_CONCURRENCY,
+        **options: Any,
+    ) -> Ranking:
+        """The texts that meet `query` best, at most `top_n` of them; each item has `index`, `score` and `text`.
+
+        Any number of texts, in requests of `batch_size`, several in flight. No texts make no request.
+        """
+        whole, parts = self._to_rank(query, texts, model, top_n, batch_size, options)
+        return ranking.rank(self._transport, whole, parts, max_concurrency=max_concurrency)
+
+    async def arerank(
+        self,
+        query: str,
+        texts: Sequence[str],
+        *,
+        model: str = DEFAULT_RERANK_MODEL,
+        top_n: int | None = None,
+        batch_size: int = ranking.MAX_TEXTS,
+        max_concurrency: int = ranking.MAX_CONCURRENCY,
+        **options: Any,
+    ) -> Ranking:
+        """As `rerank`."""
+        whole, parts = self._to_rank(query, texts, model, top_n, batch_size, options)
+        return await ranking.arank(self._transport, whole, parts, max_concurrency=max_concurrency)
+
     @property
     def models(self) -> AccountModels:
         """The account's own listing: `models.list()`, `models.alist()`."""
@@ -160,6 +195,15 @@ class Client(ConnectionFields):
         call = self._call(model, options)
         self._refuse_unknown(options, known=frozenset({"pooling", "max_concurrency"}))
         return bulk.requests_for(embeddings.EmbeddingRequest(call, texts, pooling=pooling))
+
+    def _to_rank(
+        self, query: str, texts: Sequence[str], model: str, top_n: int | None, batch_size: int, options: dict[str, Any]
+    ) -> tuple[RerankRequest, list[RerankRequest]]:
+        """What is asked, and the requests that it is cut into."""
+        call = self._call(model, options)
+        self._refuse_unknown(options, known=frozenset({"top_n", "batch_size", "max_concurrency"}))
+        whole = RerankRequest(call, query, texts, top_n)
+        return whole, ranking.requests_for(whole, batch_size=batch_size)
 
     def _known(self, options: Mapping[str, Any], *, beside: frozenset[str] = frozenset()) -> Mapping[str, Any]:
         """The options of a text. Raises TypeError for one that is unknown; beside: what else the call may be given."""

@@ -94,6 +94,7 @@ class EmbeddingOptions(TypedDict, total=False):
     text_instruction: str | None
 
 
+<<<<<<< HEAD
 class BulkEmbedderOptions(ConnectionOptions, EmbeddingOptions, total=False):
     """Every spelling of the arguments of `BulkEmbedder`, for type checkers."""
 
@@ -101,3 +102,12 @@ class BulkEmbedderOptions(ConnectionOptions, EmbeddingOptions, total=False):
     output: str
     key: str | None
     batch_size: int | None
+=======
+class RerankOptions(TypedDict, total=False):
+    """Every spelling of a reranker's arguments, for type checkers."""
+
+    model: str
+    model_name: str
+    batch_size: int
+    max_concurrency: int
+>>>>>>> 70a9c92 (Rerank in the core and in both frameworks)

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from langchain_core.callbacks import BaseCallbackHandler
 
-from langchain_workers_ai import ChatWorkersAI, WorkersAI, WorkersAIEmbeddings
+from langchain_workers_ai import ChatWorkersAI, WorkersAI, WorkersAIEmbeddings, WorkersAIRerank
 
 ACCOUNT = "0123456789abcdef0123456789abcdef"
 GEMMA = "@cf/google/gemma-4-26b-a4b-it"
@@ -68,6 +68,9 @@ class Service:
     def embeddings(self, **arguments: Any) -> WorkersAIEmbeddings:
         return WorkersAIEmbeddings(**{**self.connection, **arguments})
 
+    def reranker(self, **arguments: Any) -> WorkersAIRerank:
+        return WorkersAIRerank(**{**self.connection, **arguments})
+
     @staticmethod
     def says(text: str = "", **facts: Any) -> Answer:
         """A good answer of `/ai/v1`, whole or streamed as the request asks; see `_message` and `_frames`."""
@@ -113,6 +116,20 @@ class Service:
             texts = asked.get("text") or asked.get("documents") or asked.get("queries")
             rows = [vector(text) for text in texts][: len(texts) - lose]
             return httpx.Response(200, json={"result": {"shape": [len(rows), 2], "data": rows}, "success": True})
+
+        return answer
+
+    @staticmethod
+    def ranks(score: Callable[[str], float] = len) -> Answer:
+        """The contexts of a native request by their scores, at most `top_k`."""
+
+        def answer(request: httpx.Request) -> httpx.Response:
+            asked = json.loads(request.content)
+            texts = [held["text"] for held in asked["contexts"]]
+            found = [{"id": place, "score": score(text)} for place, text in enumerate(texts)]
+            best = sorted(found, key=lambda row: -row["score"])[: asked.get("top_k")]
+            usage = {"prompt_tokens": 34, "total_tokens": 34, "neurons": 0.0096}
+            return httpx.Response(200, json={"success": True, "result": {"response": best, "usage": usage}})
 
         return answer
 

@@ -9,12 +9,12 @@ import langchain_workers_ai
 import workers_ai
 from workers_ai import errors as family
 
-CLASSES = {"ChatWorkersAI", "WorkersAI", "WorkersAIEmbeddings"}
+CLASSES = {"ChatWorkersAI", "WorkersAI", "WorkersAIEmbeddings", "WorkersAIRerank"}
 ERRORS = {name for name, value in vars(family).items() if isinstance(value, type) and issubclass(value, Exception)}
 
 
 def test_the_public_names_are_these():
-    """Three classes, the gateway, the way to close the pools, and every error: one import line serves a user."""
+    """Four classes, the gateway, the way to close the pools, and every error: one import line serves a user."""
     assert set(langchain_workers_ai.__all__) == CLASSES | ERRORS | {"Gateway", "close_all"}
 
 
@@ -54,7 +54,7 @@ def test_every_argument_of_its_own_has_a_docstring_or_a_type_for_checkers(name):
     """A constructor's TypedDict names every field, and no field that is not there."""
     from langchain_workers_ai import options
 
-    told = {"ChatWorkersAI": "ChatOptions", "WorkersAI": "LLMOptions"}.get(name, "WorkersAIEmbeddingsOptions")
+    told = {"ChatWorkersAI": "ChatOptions", "WorkersAI": "LLMOptions"}.get(name, f"{name}Options")
     cls = getattr(langchain_workers_ai, name)
     spellings = set(getattr(options, told).__annotations__)
     assert spellings == set(cls.model_fields) | set(cls.aliases)

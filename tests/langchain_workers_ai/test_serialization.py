@@ -11,7 +11,7 @@ import httpx
 import pytest
 from langchain_core.load import dumpd, dumps, load, loads
 
-from langchain_workers_ai import ChatWorkersAI, Gateway, WorkersAI, WorkersAIEmbeddings
+from langchain_workers_ai import ChatWorkersAI, Gateway, WorkersAI, WorkersAIEmbeddings, WorkersAIRerank
 
 # `load` and `loads` are in beta, and LangChain says so.
 pytestmark = pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning")
@@ -112,10 +112,12 @@ EMBEDDINGS: dict[str, Any] = {
     "text_instruction": "Passage:",
     "batch_size": 10,
 }
+RERANK: dict[str, Any] = {"model": "@cf/baai/bge-m3", "top_n": 5, "batch_size": 10, "max_concurrency": 3}
 CLASSES = [
     (ChatWorkersAI, {**CONNECTION, **TEXT, **LANGCHAIN, **CHAT}),
     (WorkersAI, {**CONNECTION, **TEXT, **LANGCHAIN}),
     (WorkersAIEmbeddings, {**CONNECTION, **EMBEDDINGS}),
+    (WorkersAIRerank, {**CONNECTION, **RERANK}),
 ]
 EACH_CLASS = pytest.mark.parametrize(("cls", "arguments"), CLASSES, ids=[cls.__name__ for cls, _ in CLASSES])
 NOT_DUMPED = {"api_token", "default_headers", "rate_limit_store", "http_client", "http_async_client"}
@@ -129,6 +131,16 @@ def test_every_argument_is_set_here(cls, arguments):
     assert set(arguments) == set(cls.model_fields) - LIVE
 
 
+def ask(model):
+    """One call."""
+    match model:
+        case WorkersAIEmbeddings():
+            return model.embed_query("a")
+        case WorkersAIRerank():
+            return model.rerank(["a"], "b")
+    return model.invoke("Hi", n=1)
+
+
 def made(cls, arguments, *, used: bool, service):
     """An object of every argument, and of live clients; used: after a call."""
     connection = {name: service.connection[name] for name in ("http_client", "http_async_client")}
@@ -137,7 +149,7 @@ def made(cls, arguments, *, used: bool, service):
         service.answers(lambda request: httpx.Response(500))
         model.max_retries = 0
         with pytest.raises(Exception, match="500"):
-            _ = model.embed_query("a") if cls is WorkersAIEmbeddings else model.invoke("Hi", n=1)
+            ask(model)
         model.max_retries = arguments["max_retries"]
         assert len(service.requests) == 1
     return model
@@ -190,7 +202,11 @@ def test_a_model_dump_makes_the_model_again(service, cls, arguments, used):
         assert twin.gateway == model.gateway.replace(token=None)
 
 
-SERIALIZABLE = pytest.mark.parametrize(("cls", "arguments"), CLASSES[:2], ids=["ChatWorkersAI", "WorkersAI"])
+SERIALIZABLE = pytest.mark.parametrize(
+    ("cls", "arguments"),
+    [each for each in CLASSES if each[0] is not WorkersAIEmbeddings],
+    ids=["ChatWorkersAI", "WorkersAI", "WorkersAIRerank"],
+)
 
 
 @SERIALIZABLE
@@ -214,7 +230,7 @@ def test_what_dumps_wrote_load_reads(service, monkeypatch, cls, arguments, used,
 
 @SERIALIZABLE
 def test_what_load_made_can_be_used(service, cls, arguments):
-    model = cls(**{**arguments, "n": 1, "gateway": "docs"})
+    model = cls(**{**arguments, "gateway": "docs"})
     twin = load(
         dumpd(model),
         allowed_objects=[cls],
@@ -222,7 +238,9 @@ def test_what_load_made_can_be_used(service, cls, arguments):
         secrets_map={"CLOUDFLARE_API_TOKEN": "another-token-of-the-test"},
     )
     twin.http_client = service.connection["http_client"]
-    twin.invoke("Hi")
+    if cls is WorkersAIRerank:
+        service.answers(service.ranks())
+    ask(twin)
     assert service.requests[-1].headers["authorization"] == "Bearer another-token-of-the-test"
     assert service.requests[-1].headers["cf-aig-gateway-id"] == "docs"
 
@@ -231,7 +249,7 @@ def test_what_load_made_can_be_used(service, cls, arguments):
 def test_load_without_secrets_makes_an_object_that_asks_for_them_at_the_first_call(cls, arguments):
     twin = load(dumpd(cls(**arguments)), allowed_objects=[cls], valid_namespaces=["langchain_workers_ai"])
     with pytest.raises(Exception, match="CLOUDFLARE_API_TOKEN"):
-        twin.invoke("Hi", n=1)
+        ask(twin)
 
 
 @SERIALIZABLE
@@ -247,6 +265,7 @@ def test_the_table_of_the_loader_has_our_classes():
     for path in (
         ("langchain_workers_ai", "chat_models", "ChatWorkersAI"),
         ("langchain_workers_ai", "llms", "WorkersAI"),
+        ("langchain_workers_ai", "rerank", "WorkersAIRerank"),
     ):
         assert ALL_SERIALIZABLE_MAPPINGS[path] == path
 

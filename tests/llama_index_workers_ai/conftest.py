@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from llama_index_workers_ai import WorkersAI, WorkersAIEmbedding
+from llama_index_workers_ai import WorkersAI, WorkersAIEmbedding, WorkersAIRerank
 from workers_ai.local import LocalServer
 
 ACCOUNT_ID = "0123456789abcdef0123456789abcdef"
@@ -48,6 +48,11 @@ def llm(connection: dict[str, Any]) -> WorkersAI:
 @pytest.fixture
 def embedding(connection: dict[str, Any]) -> WorkersAIEmbedding:
     return WorkersAIEmbedding(**connection)
+
+
+@pytest.fixture
+def reranker(connection: dict[str, Any]) -> WorkersAIRerank:
+    return WorkersAIRerank(**connection)
 
 
 @dataclass

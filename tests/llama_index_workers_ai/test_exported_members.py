@@ -11,7 +11,7 @@ import llama_index_workers_ai
 import workers_ai
 from workers_ai import errors
 
-OWN = {"WorkersAI", "WorkersAIEmbedding"}
+OWN = {"WorkersAI", "WorkersAIEmbedding", "WorkersAIRerank"}
 
 
 def test_the_public_names():
@@ -35,7 +35,13 @@ def test_an_unknown_name_is_an_attribute_error():
 
 def test_the_class_of_llamaindex_stands_first_in_line():
     """In the other order pydantic would let unknown arguments pass."""
-    for cls, base in (("WorkersAI", "FunctionCallingLLM"), ("WorkersAIEmbedding", "BaseEmbedding")):
+    bases = {
+        "WorkersAI": "FunctionCallingLLM",
+        "WorkersAIEmbedding": "BaseEmbedding",
+        "WorkersAIRerank": "BaseNodePostprocessor",
+    }
+    assert set(bases) == OWN
+    for cls, base in bases.items():
         found = getattr(llama_index_workers_ai, cls)
         assert found.__mro__[1].__name__ == base
         assert found.class_name() == cls
@@ -55,6 +61,7 @@ def test_a_spelling_of_another_package_is_taken_with_a_note_at_the_users_line(na
         ("import llama_index_workers_ai", ("llama_index", "pydantic", "httpx")),
         ("from llama_index_workers_ai import WorkersAI; WorkersAI()", ("httpx", "llama_index_workers_ai.embeddings")),
         ("from llama_index_workers_ai import WorkersAIEmbedding", ("httpx", "llama_index_workers_ai.llms")),
+        ("from llama_index_workers_ai import WorkersAIRerank; WorkersAIRerank()", ("llama_index_workers_ai.llms",)),
     ],
 )
 def test_what_is_not_needed_is_not_imported(statement, absent):

@@ -15,9 +15,17 @@ import pytest
 from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.rate_limiter import TokenBucketRateLimiter
+from llama_index.core.schema import NodeWithScore, TextNode
 from llama_index.core.types import PydanticProgramMode
 
-from llama_index_workers_ai import BadRequestError, CapacityError, Gateway, WorkersAI, WorkersAIEmbedding
+from llama_index_workers_ai import (
+    BadRequestError,
+    CapacityError,
+    Gateway,
+    WorkersAI,
+    WorkersAIEmbedding,
+    WorkersAIRerank,
+)
 
 GATEWAY_TOKEN = "gateway-token-not-to-show"
 HEADER = "header-not-to-show"
@@ -29,7 +37,7 @@ def upper(text: str) -> str:
 
 @pytest.fixture
 def common(connection) -> Iterator[dict[str, Any]]:
-    """Every argument of both classes that a dump keeps, and the secret ones that it leaves out."""
+    """Every argument of all classes that a dump keeps, and the secret ones that it leaves out."""
     client, async_client = httpx.Client(), httpx.AsyncClient()
     yield {
         **connection,
@@ -106,7 +114,14 @@ def whole_embedding(common) -> WorkersAIEmbedding:
     )
 
 
-@pytest.fixture(params=["llm", "embedding", "whole_llm", "whole_embedding"])
+@pytest.fixture
+def whole_reranker(common) -> WorkersAIRerank:
+    return WorkersAIRerank(
+        **common, model="@cf/baai/bge-m3", top_n=5, keep_retrieval_score=True, batch_size=10, max_concurrency=3
+    )
+
+
+@pytest.fixture(params=["llm", "embedding", "reranker", "whole_llm", "whole_embedding", "whole_reranker"])
 def model(request, monkeypatch) -> Any:
     """Each class, bare and with every argument set; the environment holds what a dump leaves out."""
     found = request.getfixturevalue(request.param)
@@ -127,10 +142,13 @@ MESSAGES = [ChatMessage(role="user", content="Hello")]
 def use(model: Any) -> None:
     """One call; that the emulator refuses a body with every argument in it does not matter here."""
     with suppress(BadRequestError, CapacityError):
-        if isinstance(model, WorkersAI):
-            model.chat(MESSAGES)
-        else:
-            model.get_text_embedding("Hello")
+        match model:
+            case WorkersAI():
+                model.chat(MESSAGES)
+            case WorkersAIRerank():
+                model.postprocess_nodes([NodeWithScore(node=TextNode(text="Hello"))], query_str="Hi")
+            case _:
+                model.get_text_embedding("Hello")
 
 
 def fields_of(model: Any, *, without: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -189,6 +207,8 @@ def test_a_deep_copy_shares_callbacks_and_rate_limiter(connection):
         again = copy.deepcopy(model)
         assert again.rate_limiter is limiter
         assert again.callback_manager is model.callback_manager
+    reranker = WorkersAIRerank(callback_manager=CallbackManager([]), **connection)
+    assert copy.deepcopy(reranker).callback_manager is reranker.callback_manager
 
 
 def test_no_dump_shows_a_secret(in_use):
@@ -200,8 +220,9 @@ def test_no_dump_shows_a_secret(in_use):
         "to_json": in_use.to_json(),
         "model_dump": repr(in_use.model_dump()),
         "model_dump_json": in_use.model_dump_json(),
-        "payload": repr(in_use.to_payload()),
     }
+    if hasattr(in_use, "to_payload"):
+        shown["payload"] = repr(in_use.to_payload())
     for where, text in shown.items():
         for secret in (in_use.api_token.get_secret_value(), GATEWAY_TOKEN, HEADER):
             assert secret not in text, where

@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import assert_type
 
 import httpx
+from langchain_core.documents import Document
 from langchain_core.messages import AIMessage
 from llama_index.core.llms import ChatMessage, ChatResponse
+from llama_index.core.schema import NodeWithScore
 from pydantic import SecretStr
 
-from langchain_workers_ai import ChatWorkersAI, Gateway, RateLimitError, WorkersAIEmbeddings
+from langchain_workers_ai import ChatWorkersAI, Gateway, RateLimitError, WorkersAIEmbeddings, WorkersAIRerank
 from langchain_workers_ai import WorkersAI as LangChainLLM
 from llama_index_workers_ai import QuotaExceededError, WorkersAIEmbedding
 from llama_index_workers_ai import WorkersAI as LlamaIndexLLM
-from workers_ai import ChatAnswer, Client, WorkersAIError
+from llama_index_workers_ai import WorkersAIRerank as LlamaIndexRerank
+from workers_ai import ChatAnswer, Client, Ranked, Ranking, WorkersAIError
 
 
 def chat() -> None:
@@ -42,6 +45,14 @@ def embeddings() -> None:
     WorkersAIEmbedding(model="x")
 
 
+def rerank(documents: list[Document], nodes: list[NodeWithScore]) -> None:
+    made = WorkersAIRerank(model_name="x", top_n=None, batch_size=10, api_key="token")
+    assert_type(made.compress_documents(documents, "x"), list[Document])
+    made.rerank(["x", *documents], "x", top_n=1)
+    other = LlamaIndexRerank(model="x", top_n=5, keep_retrieval_score=True, max_concurrency=1)
+    assert_type(other.postprocess_nodes(nodes, query_str="x"), list[NodeWithScore])
+
+
 def llama_index() -> None:
     llm = LlamaIndexLLM(model="x", context_window=8000, additional_kwargs={"seed": 1}, async_http_client=None)
     assert_type(llm.chat([ChatMessage(content="x")]), ChatResponse)
@@ -51,6 +62,9 @@ def core() -> None:
     with Client(api_token="token", gateway=Gateway("docs", cache_ttl=60)) as client:
         assert_type(client.chat("x", model="y"), ChatAnswer)
         assert_type(client.embed(["x"]), list[list[float]])
+        ranking = client.rerank("x", ["y"], top_n=1)
+        assert_type(ranking, Ranking)
+        assert_type(next(iter(ranking)), Ranked)
 
 
 def errors(error: WorkersAIError) -> int | None:

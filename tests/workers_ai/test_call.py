@@ -129,14 +129,35 @@ def test_a_session_of_printable_letters_is_taken(value: Any):
     assert Call(LLAMA, session_affinity=value).session_affinity == value
 
 
-def test_a_model_of_the_other_kind_is_told_before_anything_is_sent():
+@pytest.mark.parametrize(
+    ("model", "kind", "words"),
+    [
+        ("@cf/baai/bge-m3", "text", "no answers, but vectors of texts and rankings of texts"),
+        ("@cf/baai/bge-reranker-base", "text", r"no answers, but rankings of texts \(its task is Text Classification"),
+        ("@cf/baai/bge-reranker-base", "embeddings", "no vectors of texts, but rankings"),
+        ("@cf/baai/bge-small-en-v1.5", "rerank", "no rankings of texts, but vectors"),
+        (LLAMA, "embeddings", r"no vectors of texts \(its task is Text Generation"),
+        (LLAMA, "rerank", r"no rankings of texts \("),
+        ("@cf/huggingface/distilbert-sst-2-int8", "rerank", "no rankings of texts"),
+    ],
+)
+def test_a_model_of_another_kind_is_told_before_anything_is_sent(model: str, kind: Any, words: str):
     """The catalogue knows it; the service would name fields of a schema."""
-    with pytest.raises(e.BadRequestError, match="vectors of texts and no answers") as caught:
-        Call("@cf/baai/bge-m3").check_kind(embeddings=False)
+    with pytest.raises(e.BadRequestError, match=words) as caught:
+        Call(model).check_kind(kind)
     assert not caught.value.maybe_sent
-    with pytest.raises(e.BadRequestError, match="no vectors of texts"):
-        Call("@cf/meta/llama-3.3-70b-instruct-fp8-fast").check_kind(embeddings=True)
-    for embeddings in (True, False):
-        Call("@cf/nobody/has-seen-it").check_kind(embeddings=embeddings)
-    Call("@cf/baai/bge-m3").check_kind(embeddings=True)
-    Call("@cf/openai/gpt-oss-20b").check_kind(embeddings=False)
+    assert repr(kind) in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("model", "kinds"),
+    [
+        ("@cf/baai/bge-m3", ["embeddings", "rerank"]),
+        ("@cf/baai/bge-reranker-base", ["rerank"]),
+        ("@cf/openai/gpt-oss-20b", ["text"]),
+        ("@cf/nobody/has-seen-it", ["embeddings", "rerank", "text"]),
+    ],
+)
+def test_a_model_is_taken_for_what_it_does_and_an_unknown_one_for_anything(model: str, kinds: list[Any]):
+    for kind in kinds:
+        Call(model).check_kind(kind)

@@ -155,6 +155,31 @@ def test_one_text_that_was_meant_as_a_list_is_not_taken_letter_by_letter(client:
     assert fake.requests == []
 
 
+def test_texts_are_ranked_plain_and_async(client: Make):
+    made, fake = client("ranking-with-usage")
+    rankings = [made.rerank("Which?", ["a", "b"], top_n=2), asyncio.run(made.arerank("Which?", ["a", "b"], top_n=2))]
+    for found in rankings:
+        assert [(one.index, one.text, one.score) for one in found] == [(1, "b", 0.8125), (0, "a", 0.0000625)]
+        assert (found.usage.input_tokens, found.cost.neurons) == (30, 0.0085)
+    assert {request.url.path.rpartition("/ai/")[2] for request in fake.requests} == {"run/@cf/baai/bge-reranker-base"}
+    assert json.loads(fake.requests[0].content)["top_k"] == 2
+
+
+def test_ranking_no_texts_needs_no_request(client: Make):
+    made, fake = client("ranking-with-usage")
+    assert len(made.rerank("Which?", [])) == len(asyncio.run(made.arerank("Which?", []))) == 0
+    assert fake.requests == []
+
+
+def test_a_ranking_takes_the_options_of_a_call_and_no_others(client: Make):
+    made, fake = client("ranking-with-usage", gateway="docs")
+    made.rerank("Which?", ["a", "b"], gateway={"skip_cache": True}, extra_body={"c": 1})
+    assert fake.requests[0].headers["cf-aig-skip-cache"] == "true"
+    assert json.loads(fake.requests[0].content)["c"] == 1
+    with pytest.raises(TypeError, match="did you mean top_n"):
+        made.rerank("Which?", ["a"], topn=1)
+
+
 def test_a_client_is_a_context_manager_and_works_after_it(client: Make):
     made, _ = client("answer-native-usage")
     with made as entered:

@@ -8,6 +8,8 @@ from typing import Literal
 
 Api = Literal["native", "openai"]
 Status = Literal["current", "deprecated", "unlisted", "unknown"]
+Kind = Literal["text", "embeddings", "rerank"]
+"""What a model makes: answers in text, vectors of texts, rankings of texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +159,14 @@ class ModelInfo:
         """Whether `option` may stand at the top level of the input; None where the schema is not known."""
         return None if self.options is None else option in self.options
 
-    @property
-    def makes_embeddings(self) -> bool | None:
-        """Whether it turns texts into vectors; None where the catalogue does not hold the model."""
-        return self.task == "Text Embeddings" if self.known else None
+    def does(self, kind: Kind) -> bool | None:
+        """Whether it does work of that kind; None where the catalogue does not hold the model.
+
+        The shape of its answers tells a reranker: by task it is one of "Text Classification", and bge-m3 both embeds
+        and ranks. All that neither embeds nor ranks counts as text: whether it takes a prompt is the service's to say.
+        """
+        if not self.known:
+            return None
+        embeds = self.task == "Text Embeddings"
+        ranks = "response-score-list" in self.output_forms
+        return {"embeddings": embeds, "rerank": ranks, "text": not (embeds or ranks)}[kind]

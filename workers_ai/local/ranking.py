@@ -21,11 +21,12 @@ def native(
 ) -> Reply:
     """`{"response": [{"id", "score"}]}`: ids are places in `contexts`, best first, at most `top_k` (quirk 69).
 
-    score: turns nearness (-1 to 1) into the model's own scale; the default is a reranker's, steep from 0 to 1.
+    score: turns nearness (-1 to 1) into the scale of an embedding model, whose schema knows no `top_k` and which tells
+    no usage; the default is a reranker's, steep from 0 to 1.
     Raises `ServiceError` for a body without query or contexts, or with an empty text.
     """
     query, contexts = _query_of(body), contexts_of(body)
-    top_k = _top_k(body, len(contexts))
+    top_k = _top_k(body, len(contexts)) if score is None else len(contexts)
     rate = score or steep
     asked = embed(query, _DIMENSIONS, salt=_SALT)
     scores = [rate(cosine(asked, embed(text, _DIMENSIONS, salt=_SALT))) for text in contexts]

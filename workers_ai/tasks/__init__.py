@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from workers_ai.tasks import completion as completion
     from workers_ai.tasks import embeddings as embeddings
     from workers_ai.tasks import models as models
+    from workers_ai.tasks import rerank as rerank
 
-__all__ = ["chat", "completion", "embeddings", "models"]
+__all__ = ["chat", "completion", "embeddings", "models", "rerank"]
 
 
 def __getattr__(name: str) -> ModuleType:

@@ -48,7 +48,7 @@ def exchange(request: ChatRequest, *, stream: bool = False) -> ChatExchange:
     `n` that the model would ignore.
     """
     call = request.call
-    call.check_kind(embeddings=False)
+    call.check_kind("text")
     if not request.messages:
         raise BadRequestError("messages: there is none", model=call.model, maybe_sent=False)
     fitted = fit(call, request.options, stream=stream)

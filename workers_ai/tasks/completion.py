@@ -29,7 +29,7 @@ def exchange(request: CompletionRequest, *, stream: bool = False) -> TextExchang
     Raises BadRequestError, before anything is sent, for an empty prompt and for an embedding model.
     """
     call = request.call
-    call.check_kind(embeddings=False)
+    call.check_kind("text")
     if not request.prompt:
         raise BadRequestError("prompt: it is empty", model=call.model, maybe_sent=False)
     fitted = fit(call, request.options, stream=stream)

@@ -41,7 +41,7 @@ def exchange(request: EmbeddingRequest) -> Exchange[Vectors, Never]:
     model does not offer.
     """
     call, texts = request.call, request.texts
-    call.check_kind(embeddings=True)
+    call.check_kind("embeddings")
     if not 1 <= len(texts) <= call.info.max_texts:
         message = f"texts: 1 to {call.info.max_texts} in one request, not {len(texts)}"
         raise BadRequestError(message, model=call.model, maybe_sent=False)

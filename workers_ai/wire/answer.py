@@ -26,13 +26,13 @@ def read_chat(reply: Reply, reading: Reading) -> ChatAnswer:
     Raises the error that a refusal with status 200 means, InvalidResponseError for an empty or unreadable result.
     """
     model = reading.model
-    result = _result(reply, model=model)
+    result = result_of(reply, model=model)
     if not isinstance(result, Mapping) or not result:
-        raise _unreadable("The service answered with an empty result", reply, model, kind=EmptyAnswerError)
+        raise unreadable("The service answered with an empty result", reply, model, kind=EmptyAnswerError)
     usage = Usage.read(result.get("usage"), neurons=header_neurons(reply))
     choices = _choices(result, reading, inferred_finish_reason(usage, reading))
     if not choices:
-        raise _unreadable(f"No text in the answer; its keys are {', '.join(map(str, result))}", reply, model)
+        raise unreadable(f"No text in the answer; its keys are {', '.join(map(str, result))}", reply, model)
     first = choices[0]
     tell_if_cut(first.finish_reason, empty=not (first.text or first.tool_calls), reading=reading)
     facts = facts_of(reply, model=model, body=result, usage=usage, finish_reason=first.finish_reason)
@@ -45,25 +45,25 @@ def read_vectors(reply: Reply, *, model: str, expected: int) -> Vectors:
     Raises InvalidResponseError when there are not `expected` of them or they differ in length: a framework
     would silently leave texts without a vector.
     """
-    result = _result(reply, model=model)
+    result = result_of(reply, model=model)
     body = result if isinstance(result, Mapping) else {}
     # bge-m3 answers `contexts` alone under `response` (http-api, trap 6).
     held = body.get("data") or body.get("response")
     rows = [_row(row) for row in _in_order(held if isinstance(held, list) else [])]
     if len(rows) != expected or len({len(row) for row in rows}) > 1 or not all(rows):
-        raise _unreadable(f"{expected} vectors of one length were expected, {len(rows)} came", reply, model)
+        raise unreadable(f"{expected} vectors of one length were expected, {len(rows)} came", reply, model)
     meta = body.get("meta")
     told = body.get("usage") or (meta if isinstance(meta, Mapping) else None)  # by model (quirk 66)
     usage = Usage.read(told, neurons=header_neurons(reply))
     return Vectors(rows, facts_of(reply, model=model, body=body, usage=usage))
 
 
-def _result(reply: Reply, *, model: str) -> object:
+def result_of(reply: Reply, *, model: str) -> object:
     """The result of a reply, out of its envelope if it has one (quirk 2)."""
     try:
         document = reply.json()
     except ValueError as broken:
-        raise _unreadable("The answer is no JSON", reply, model) from broken
+        raise unreadable("The answer is no JSON", reply, model) from broken
     if is_refusal(document):
         raise diagnose(reply, model=model)
     if isinstance(document, Mapping) and "result" in document and "success" in document:
@@ -141,9 +141,10 @@ def _row(row: Any) -> list[float]:
     return list(map(float, values))
 
 
-def _unreadable(
+def unreadable(
     message: str, reply: Reply, model: str, *, kind: type[InvalidResponseError] = InvalidResponseError
 ) -> InvalidResponseError:
+    """The error for a success that cannot be read; its hint names the other ways to ask."""
     return kind(
         message,
         status=reply.status,

@@ -19,6 +19,11 @@ def test_top_k_leaves_the_rest_out(emulator):
     assert len(emulator.result(RERANKER, BODY | {"top_k": 9})["response"]) == 3
 
 
+def test_an_embedding_model_knows_no_top_k(emulator):
+    """Its schema has none, and unknown inputs are ignored."""
+    assert len(emulator.result(M3, BODY | {"top_k": 1})["response"]) == 3
+
+
 def test_only_the_reranker_tells_its_usage(emulator):
     assert emulator.result(RERANKER, BODY)["usage"]["completion_tokens"] == 0
     assert "usage" not in emulator.result(M3, BODY)
