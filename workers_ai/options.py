@@ -94,7 +94,6 @@ class EmbeddingOptions(TypedDict, total=False):
     text_instruction: str | None
 
 
-<<<<<<< HEAD
 class BulkEmbedderOptions(ConnectionOptions, EmbeddingOptions, total=False):
     """Every spelling of the arguments of `BulkEmbedder`, for type checkers."""
 
@@ -102,7 +101,8 @@ class BulkEmbedderOptions(ConnectionOptions, EmbeddingOptions, total=False):
     output: str
     key: str | None
     batch_size: int | None
-=======
+
+
 class RerankOptions(TypedDict, total=False):
     """Every spelling of a reranker's arguments, for type checkers."""
 
@@ -110,4 +110,3 @@ class RerankOptions(TypedDict, total=False):
     model_name: str
     batch_size: int
     max_concurrency: int
->>>>>>> 70a9c92 (Rerank in the core and in both frameworks)
