@@ -1,4 +1,4 @@
-"""The command line: `workers-ai demo`, `serve`, `models`, `embed`."""
+"""The command line: `workers-ai demo`, `serve`, `models`, `doctor`, `embed`."""
 
 from __future__ import annotations
 

@@ -165,3 +165,25 @@ def embed(
         )
         job = EmbedJob(input, output, made, skip_empty=skip_empty, checkpoint_rows=checkpoint_rows)
         main(Embed(job, Budget(max_neurons, max_usd, free_only), dry_run, overwrite))
+
+
+@app.command()
+def doctor(
+    model: Annotated[
+        list[str] | None, typer.Option("--model", help="A model you use; may be given several times.")
+    ] = None,
+    gateway: Annotated[
+        str | None, typer.Option(metavar="ID", help="An AI Gateway, in place of the environment's.")
+    ] = None,
+    calls: Annotated[bool, typer.Option("--calls/--no-calls", help="Make one small chat and one embedding.")] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="A JSON object instead of lines.")] = False,
+) -> None:
+    """Look at account, token, network, gateway and models, make a real call, and say what to do.
+
+    Everything comes from the environment, models too: any variable whose value is a model id. The exit code is 0 where
+    all is well and 1 otherwise. The calls are billed as any others: less than a neuron.
+    """
+    with told_in_one_line():
+        from workers_ai.cli.doctor import Doctor, run
+
+        raise typer.Exit(run(Doctor(tuple(model or ()), gateway, calls), as_json=as_json))

@@ -9,12 +9,15 @@ from rich.console import Console
 from rich.table import Table
 
 from workers_ai.cli.answering import Answered
+from workers_ai.cli.finding import Finding, State
 
 _CONTROLS = dict.fromkeys(code for code in range(32) if chr(code) not in "\n\t")
 """A corpus or a model may hold codes that would move the cursor; they are not shown."""
 
 _WITHOUT_END = 10_000
 """Columns of a line that nobody looks at."""
+
+_STATES = {State.OK: ("ok", "green"), State.WRONG: ("NO", "bold red"), State.UNCHECKED: ("--", "dim")}
 
 _COUNTED = {
     "service": "counted by the service (cost source: service)",
@@ -36,6 +39,12 @@ class Printer:
     def piece(self, text: str) -> None:
         """A piece of a line, shown at once."""
         self._console.print(text.translate(_CONTROLS), end="", markup=False, emoji=False, soft_wrap=True)
+
+    def finding(self, finding: Finding) -> None:
+        """One line of the doctor's."""
+        word, style = _STATES[finding.state]
+        self._console.print(f"{word:<4}", style=style, end="", markup=False)
+        self.line(finding.line())
 
     def wide(self, table: Table) -> None:
         """A table that is as wide as its longest line where nobody looks: a file or a pipe has no width."""

@@ -59,13 +59,13 @@ def chosen_service() -> Iterator[Service]:
 def _emulator(reason: str) -> Iterator[Service]:
     """The emulator on a free port. reason: why it is not Cloudflare."""
     try:
-        from workers_ai.local import LocalServer
+        from workers_ai.local import Account, LocalServer
     except ImportError:
         raise CommandError(
             'without an account the demo needs the local emulator: pip install "workers-ai[local]", or set'
             f" {ACCOUNT_VARIABLE} and {TOKEN_VARIABLE}"
         ) from None
-    with LocalServer() as server, changed(_directly("127.0.0.1")):
+    with LocalServer(account=Account(only_listed=True)) as server, changed(_directly("127.0.0.1")):
         connection: ConnectionOptions = {
             "account_id": server.account_id,
             "api_token": server.api_token,

@@ -4,12 +4,17 @@ import re
 from collections.abc import Iterable, Mapping
 
 from . import errors
+from .families import MODELS
 from .gateway import Gateway
+from .retired import RETIRED
 from .usage import Ledger
 
 DEFAULT_ACCOUNT_ID = "0" * 32
 # Not a secret: it opens nothing but an emulator.
 DEFAULT_API_TOKEN = "local-emulator-token"
+
+AI_READ, AI_EDIT, GATEWAY_READ = "Workers AI Read", "Workers AI Edit", "AI Gateway Read"
+PERMISSIONS = (AI_READ, AI_EDIT, GATEWAY_READ)
 
 _BEARER = re.compile(r"Bearer +(?P<token>\S+)", re.IGNORECASE)
 
@@ -20,6 +25,9 @@ class Account:
     gateways: ids, or `Gateway` objects where one has a token or a cache; `default` is always there, as Cloudflare
         makes it by itself.
     missing_models: ids that are refused as unknown (5007); any other id that starts with `@cf/` or `@hf/` is served.
+    only_listed: serve the models of the listing and no other: retired ones are refused by their date (5028), the rest
+        as unknown.
+    permissions: of the token. owned_by_account: the token is the account's own and no user's.
     """
 
     def __init__(
@@ -29,11 +37,17 @@ class Account:
         *,
         gateways: Iterable[str | Gateway] = (),
         missing_models: Iterable[str] = ("@cf/does/not-exist",),
+        only_listed: bool = False,
+        permissions: Iterable[str] = PERMISSIONS,
+        owned_by_account: bool = False,
     ) -> None:
         self.account_id = account_id
         self.api_token = api_token
         self.gateways: dict[str, Gateway] = {}
         self.missing_models = frozenset(missing_models)
+        self.only_listed = only_listed
+        self.permissions = frozenset(permissions)
+        self.owned_by_account = owned_by_account
         self.usage = Ledger()
         for gateway in ("default", *gateways):
             self.add_gateway(gateway)
@@ -53,6 +67,23 @@ class Account:
             raise errors.wrong_token()
         if account_id != self.account_id:
             raise errors.no_route(path)
+
+    def check_permission(self, permission: str) -> None:
+        """Raise `ServiceError` (403, 10000) unless the token has it."""
+        if permission not in self.permissions:
+            raise errors.not_permitted()
+
+    def verify_token(self, headers: Mapping[str, str], *, account_id: str | None) -> None:
+        """Raise `ServiceError` unless the token is good where it is asked about.
+
+        account_id: of the account's form, None of the user's; neither knows the other's tokens.
+        """
+        token = _token_in(headers.get("authorization", ""))
+        if token is None:
+            raise errors.missing_token()
+        here = account_id == self.account_id if self.owned_by_account else account_id is None
+        if token != self.api_token or not here:
+            raise errors.invalid_token()
 
     def gateway(self, gateway_id: str) -> Gateway:
         """The gateway of this id; `ServiceError` 2001 if there is none."""
@@ -76,7 +107,10 @@ class Account:
     def check_model(self, model: str, *, through_gateway: bool) -> None:
         """Raise `ServiceError` for an id that Workers AI does not serve (quirk 83)."""
         if model.startswith(("@cf/", "@hf/")) and model not in self.missing_models:
-            return
+            if self.only_listed and model in RETIRED:
+                raise errors.retired(RETIRED[model])
+            if not self.only_listed or model in MODELS:
+                return
         if through_gateway and not model.startswith("@"):
             raise errors.gateway(404, 7003, f"Model not found: {model}")
         raise errors.no_such_model(model)

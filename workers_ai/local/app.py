@@ -11,8 +11,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from . import errors, listing
-from .account import Account
+from . import account_api, errors, listing
+from .account import AI_EDIT, AI_READ, GATEWAY_READ, Account
 from .backend import Backend
 from .brain import Brain
 from .errors import ServiceError
@@ -33,6 +33,13 @@ _ROUTES = (
     ("GET", "/models/search", "models_search"),
 )
 
+# Beside the models: what the API tells of the token and of a gateway.
+_API_ROUTES = (
+    (_REST + "/user/tokens/verify", "user_token"),
+    (_REST + "/accounts/{account_id}/tokens/verify", "account_token"),
+    (_REST + "/accounts/{account_id}/ai-gateway/gateways/{gateway_id}", "gateway_settings"),
+)
+
 
 def create_app(
     account: Account | None = None,
@@ -49,6 +56,7 @@ def create_app(
     account = account or Account()
     endpoints = _Endpoints(account, Service(account, backend or Brain(), delay=delay))
     routes = [Route(_AI + path, getattr(endpoints, name), methods=[method]) for method, path, name in _ROUTES]
+    routes += [Route(path, getattr(endpoints, name), methods=["GET"]) for path, name in _API_ROUTES]
     routes.append(Route("/v1/{account_id}/{gateway_id}/{target:path}", endpoints.gateway_host, methods=["POST"]))
     routes.append(Route("/", _about))
     return Starlette(
@@ -95,7 +103,27 @@ class _Endpoints:
     async def models_search(self, request: Request) -> Response:
         """The list of models."""
         self._admit(request)
+        self._account.check_permission(AI_READ)
         return JSONResponse(listing.search(request.query_params))
+
+    async def user_token(self, request: Request) -> Response:
+        """Whether the token is good; only a user's are known here."""
+        self._account.verify_token(request.headers, account_id=None)
+        return JSONResponse(account_api.token())
+
+    async def account_token(self, request: Request) -> Response:
+        """The same for the tokens that an account owns."""
+        self._account.verify_token(request.headers, account_id=request.path_params["account_id"])
+        return JSONResponse(account_api.token())
+
+    async def gateway_settings(self, request: Request) -> Response:
+        """The settings of one gateway."""
+        self._admit(request)
+        self._account.check_permission(GATEWAY_READ)
+        found = self._account.gateways.get(request.path_params["gateway_id"])
+        if found is None:
+            raise errors.no_gateway()
+        return JSONResponse(account_api.gateway_settings(found))
 
     async def gateway_host(self, request: Request) -> Response:
         """All that the gateway's own host serves, the provider in the path."""
@@ -140,6 +168,7 @@ class _Endpoints:
         return (await gateway.through(passage, run)).to_response()
 
     async def _reply(self, call: Call, *, through_gateway: bool) -> Reply:
+        self._account.check_permission(AI_EDIT)
         self._account.check_model(call.model, through_gateway=through_gateway)
         return await self._service.answer(call)
 

@@ -67,6 +67,26 @@ def wrong_token() -> ServiceError:
     return front_door(401, {10000: "Authentication error"})
 
 
+def not_permitted() -> ServiceError:
+    """A good token that lacks the permission: the words of a wrong one, with another status."""
+    return front_door(403, {10000: "Authentication error"})
+
+
+def invalid_token() -> ServiceError:
+    """What the two `tokens/verify` say of a token that is none of theirs: each knows the other's kind not at all."""
+    return front_door(401, {1000: "Invalid API Token"})
+
+
+def no_gateway() -> ServiceError:
+    """The API's answer for the settings of a gateway that is not there."""
+    return front_door(404, {7002: "Not Found"})
+
+
+def retired(day: str) -> ServiceError:
+    """A model that is gone (quirk 103)."""
+    return native(410, 5028, f"This model was deprecated on {day}. Please use an alternative model")
+
+
 def no_route(path: str) -> ServiceError:
     """A path or an account that leads nowhere: two errors in one list. `path`: below `/client/v4`."""
     first = f"Could not route to {path}, perhaps your object identifier is invalid?"

@@ -311,6 +311,12 @@ MODELS: Mapping[str, Model] = {
     "@cf/google/embeddinggemma-300m": Model(Price(0.0)),
     "@cf/pfnet/plamo-embedding-1b": Model(Price(0.019)),
     "@hf/nousresearch/hermes-2-pro-mistral-7b": Model(Price(0.282, 0.827), 24_000),
+    "@cf/google/gemma-2b-it-lora": Model(Price(0.0), 8_192),
+    "@cf/google/gemma-7b-it-lora": Model(Price(0.0), 3_500),
+    "@cf/meta-llama/llama-2-7b-chat-hf-lora": Model(Price(0.0), 8_192),
+    "@cf/mistral/mistral-7b-instruct-v0.2-lora": Model(Price(0.0), 15_000),
+    "@cf/swiss-ai/apertus-v1.5-8b": Model(Price(0.0), 262_144),
+    "@cf/utter-project/eurollm-9b-it": Model(Price(0.0), 32_000),
 }
 
 

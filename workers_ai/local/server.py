@@ -134,9 +134,10 @@ def serve(
 ) -> None:
     """Serve until interrupted (Ctrl+C or SIGTERM), after saying on `out` (stdout) how to speak to it.
 
-    The arguments are those of `LocalServer`. Raises `OSError` when the port is taken.
+    The arguments are those of `LocalServer`; the default account serves the models of the listing only.
+    Raises `OSError` when the port is taken.
     """
-    account = account or Account()
+    account = account or Account(only_listed=True)
     app = create_app(account, _backend(backend), delay=delay)
     with _listener(host, port) as listener:
         url = _url(*listener.getsockname()[:2])

@@ -7,13 +7,14 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from workers_ai.tasks import access as access
     from workers_ai.tasks import chat as chat
     from workers_ai.tasks import completion as completion
     from workers_ai.tasks import embeddings as embeddings
     from workers_ai.tasks import models as models
     from workers_ai.tasks import rerank as rerank
 
-__all__ = ["chat", "completion", "embeddings", "models", "rerank"]
+__all__ = ["access", "chat", "completion", "embeddings", "models", "rerank"]
 
 
 def __getattr__(name: str) -> ModuleType:
