@@ -28,6 +28,8 @@ CHAT = "Text Generation"
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 # Which form of the input a call of ours uses, where a schema has several.
 FORM_KEYS = ("messages", "text", "prompt")
+# The form of queued work, as the listing names it.
+BATCH = "requests(batch)"
 # Flags whose False says more than their absence.
 TRISTATE = {
     "function_calling",
@@ -141,7 +143,7 @@ class Entry:
             "data_urls_only": "HTTP URL will not be accepted" in json.dumps(self.schema),
             "json_mode": self.can["response_format"] or (None if self.chats else False),
             "lora": self.flag("lora", surely_not=self.schema is not None and not has_key(self.schema, "lora")),
-            "async_queue": self.flag("async_queue", surely_not=self.can["batch_in_schema"] is False),
+            "async_queue": self.flag("async_queue", surely_not=self.takes_no_batch()),
             "reasoning": self.flag("reasoning", surely_not=self.schema is not None),
             "reasoning_effort_levels": sorted(effort.get("values", ()), key=strength),
             "reasoning_effort_default": effort.get("default"),
@@ -178,6 +180,10 @@ class Entry:
         if self.can[name]:
             return True
         return False if (surely_not or self.listed["task"] != CHAT) and not self.docs.get(name) else None
+
+    def takes_no_batch(self) -> bool:
+        """Whether no schema lists a batch: the property alone is no proof, as models without it have the form."""
+        return self.can["batch_in_schema"] is False and BATCH not in self.inputs
 
     def vision(self) -> bool | None:
         """No property, but a place for pictures in the model's own schema: not known (qwq-32b)."""

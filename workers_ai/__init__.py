@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from workers_ai.errors import *  # noqa: F403 - the whole family, as `errors.__all__` lists it
     from workers_ai.gateway import Gateway as Gateway
     from workers_ai.pool import close_all as close_all
+    from workers_ai.queued import ItemError as ItemError
+    from workers_ai.queued import QueuedRequest as QueuedRequest
+    from workers_ai.queued import QueueStatus as QueueStatus
     from workers_ai.usage import Usage as Usage
 
 ERROR_NAMES = (
@@ -48,6 +51,9 @@ _HOMES = {
     "ChatDelta": "answers",
     "Client": "client",
     "Gateway": "gateway",
+    "ItemError": "queued",
+    "QueueStatus": "queued",
+    "QueuedRequest": "queued",
     "Ranked": "answers",
     "Ranking": "answers",
     "Usage": "usage",

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Self, Unpack
 
     from workers_ai.account_models import AccountModels
+    from workers_ai.client_queue import ClientQueue
     from workers_ai.options import ConnectionOptions
     from workers_ai.transport import Transport
 
@@ -162,6 +163,13 @@ class Client(ConnectionFields):
 
         return TracedTransport.of(transport, telemetry.tracer)
 
+    @property
+    def queue(self) -> ClientQueue:
+        """The service's batch queue: `submit`, `poll`, `collect`, for work that nobody waits for."""
+        from workers_ai.client_queue import ClientQueue
+
+        return ClientQueue(self)
+
     def close(self) -> None:
         """Nothing to close: connections are shared and stay for the next call (`workers_ai.close_all()` ends them)."""
 
@@ -181,10 +189,12 @@ class Client(ConnectionFields):
         await self.aclose()
 
     def _chat(self, messages: Messages, model: str, options: dict[str, Any]) -> chats.ChatRequest:
-        told: Sequence[WireMessage] = [{"role": "user", "content": messages}] if isinstance(messages, str) else messages
         call = self._call(model, options)
         tools = {name: options.pop(name) for name in _OF_TOOLS if options.get(name) is not None}
-        return chats.ChatRequest(call, told, self._known(options, beside=_OF_TOOLS), **tools)
+        return chats.ChatRequest(call, self._messages(messages), self._known(options, beside=_OF_TOOLS), **tools)
+
+    def _messages(self, messages: Messages) -> Sequence[WireMessage]:
+        return [{"role": "user", "content": messages}] if isinstance(messages, str) else messages
 
     def _prompt(self, prompt: str, model: str, options: dict[str, Any]) -> completion.CompletionRequest:
         return completion.CompletionRequest(self._call(model, options), prompt, self._known(options))

@@ -78,7 +78,8 @@ _BY_CODE: Mapping[int, _Verdict] = {
     7013: _Verdict(e.ServerError, "The gateway's guardrail scanner is down"),
 }
 
-# 3030 is a bucket, 7003 and 5012 mean several things, and some refusals carry no code: the wording decides (quirk 78).
+# 3030 is a bucket, 8007, 7003 and 5012 mean several things, and some refusals carry no code: the wording decides
+# (quirk 78).
 _BY_WORDING: tuple[tuple[re.Pattern[str], _Verdict], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), verdict)
     for pattern, verdict in (
@@ -101,6 +102,10 @@ _BY_WORDING: tuple[tuple[re.Pattern[str], _Verdict], ...] = tuple(
                 e.StructuredOutputError,
                 "The model found no answer in the wanted form: simplify the schema, or try again",
             ),
+        ),
+        (
+            r"not support request queuing",
+            _Verdict(e.BadRequestError, "The model has no batch queue: ask it directly, or choose one that has"),
         ),
         (r"was deprecated on", _Verdict(e.ModelNotFoundError, "This model has been retired")),
         (r"model not found|no such model", _Verdict(e.ModelNotFoundError, _MODEL_HINT)),
@@ -173,7 +178,7 @@ def is_refusal(document: object) -> bool:
 
 def _by_code(reply: Reply, message: str, code: int | None, status: int | None, model: str | None) -> e.WorkersAIError:
     verdict = next((verdict for pattern, verdict in _BY_WORDING if pattern.search(message)), None)
-    if verdict is None or (code in _BY_CODE and code not in (3030, 3010, 5006)):
+    if verdict is None or (code in _BY_CODE and code not in (3030, 3010, 5006, 8007)):
         verdict = _BY_CODE.get(code or 0, verdict)
     if verdict is None:
         return _by_status(reply, message, code, status, model)

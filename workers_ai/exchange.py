@@ -117,6 +117,7 @@ class Exchange(Generic[Answer, Delta]):
     whole: an answer that came in one piece although a stream was asked for -> its deltas.
     unstreamed: makes the same question without the stream, for models that answer a stream with nothing (quirk 3).
     idempotent: whether a reply that broke off halfway may be asked for again: text would be paid for twice.
+    once: it sets work going that nobody waits for, so it is not sent again where it may have been taken already.
     """
 
     request: Request
@@ -125,3 +126,4 @@ class Exchange(Generic[Answer, Delta]):
     whole: Callable[[Answer], Iterable[Delta]] | None = None
     unstreamed: Callable[[], Exchange[Answer, Delta]] | None = None
     idempotent: bool = False
+    once: bool = False

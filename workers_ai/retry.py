@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 
-from workers_ai.errors import CapacityError, WorkersAIError
+from workers_ai.errors import CapacityError, RateLimitError, WorkersAIError
 
 RETRYABLE_STATUS = frozenset({408, 409, 429})
 
@@ -29,6 +29,15 @@ def is_retryable(*, status: int | None, code: int | None = None) -> bool:
     if code in RETRIED:
         return True
     return status is not None and (status in RETRYABLE_STATUS or status >= 500)
+
+
+def may_have_been_taken(error: WorkersAIError) -> bool:
+    """Whether a request that failed so may be under way all the same.
+
+    Not where no attempt reached the service, and not where it had no room: that is said before anything is begun.
+    A failure of the service (5xx), a time-out or a lost connection says nothing about it.
+    """
+    return error.maybe_sent and not isinstance(error, RateLimitError)
 
 
 @dataclass(frozen=True, slots=True)

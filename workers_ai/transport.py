@@ -29,7 +29,7 @@ from workers_ai.exchange import Exchange, Request
 from workers_ai.failure import failure
 from workers_ai.pool import SHARED, Key, direct, network_key
 from workers_ai.redaction import bearer, cleaned, reveal
-from workers_ai.retry import Attempts, RetryPolicy
+from workers_ai.retry import Attempts, RetryPolicy, may_have_been_taken
 from workers_ai.settings import Settings, is_loopback
 from workers_ai.version import user_agent
 
@@ -271,6 +271,8 @@ class Transport:
         if attempt.begun:
             error = _interrupted(error, attempt)
         attempt.error = error
+        if attempt.exchange.once and may_have_been_taken(error):
+            error.retryable = False
         pause = attempts.delay_after(error)
         if pause is None:
             final = recast(error, self.errors)

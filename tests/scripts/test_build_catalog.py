@@ -192,3 +192,22 @@ def test_the_overlay_of_the_repository_gives_every_fact_a_source():
     assert overlay["rate_limits"]["source"]
     assert overlay["neurons"]["source"]
     assert overlay["successors"]["source"]
+
+
+@pytest.mark.parametrize(
+    ("property_", "in_schema", "forms", "expected"),
+    [
+        (True, None, [], True),
+        (False, False, ["messages"], False),
+        (False, True, ["messages"], None),
+        (False, False, ["messages", "requests(batch)"], None),
+    ],
+)
+def test_a_queue_is_denied_only_where_no_schema_has_its_form(
+    folder: Path, property_: bool, in_schema: bool | None, forms: list[str], expected: bool | None
+):
+    listing = json.loads((folder / "models.json").read_text())
+    listing[CHAT] |= {"input_forms": forms}
+    listing[CHAT]["capabilities"] |= {"async_queue": property_, "batch_in_schema": in_schema}
+    save(folder / "models.json", listing)
+    assert built(folder)["models"][CHAT].get("async_queue") is expected

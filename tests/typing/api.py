@@ -16,7 +16,7 @@ from langchain_workers_ai import WorkersAI as LangChainLLM
 from llama_index_workers_ai import QuotaExceededError, WorkersAIEmbedding
 from llama_index_workers_ai import WorkersAI as LlamaIndexLLM
 from llama_index_workers_ai import WorkersAIRerank as LlamaIndexRerank
-from workers_ai import ChatAnswer, Client, Ranked, Ranking, WorkersAIError
+from workers_ai import ChatAnswer, Client, QueuedRequest, QueueStatus, Ranked, Ranking, WorkersAIError
 
 
 def chat() -> None:
@@ -65,6 +65,10 @@ def core() -> None:
         ranking = client.rerank("x", ["y"], top_n=1)
         assert_type(ranking, Ranking)
         assert_type(next(iter(ranking)), Ranked)
+        queued = client.queue.submit(["x"], model="y", kind="embedding", references=["z"], pooling="cls")
+        assert_type(queued, QueuedRequest)
+        assert_type(client.queue.poll(queued), QueueStatus)
+        client.queue.collect("id", model="y", timeout=None, on_status=print)
 
 
 def errors(error: WorkersAIError) -> int | None:

@@ -460,3 +460,11 @@ def test_an_error_that_is_a_bare_value_is_told(
     error = diagnose(Reply(200, {}), frame=frame)
     assert (type(error), error.code, error.status) == (kind, code, status)
     assert words in error.message
+
+
+def test_a_model_without_a_queue_shares_its_code_with_the_filter_and_not_its_meaning():
+    """8007 is a refused prompt too; only the words tell them apart."""
+    body = {"errors": [{"message": "AiError: This model does not support request queuing", "code": 8007}]}
+    error = diagnose(Reply(400, {}, json.dumps(body).encode()), model="@cf/meta/llama-3.2-3b-instruct")
+    assert type(error) is e.BadRequestError
+    assert "batch queue" in str(error)

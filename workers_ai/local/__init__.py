@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .backend import Backend, OpenAIBackend
     from .front_door import RecordedRequest
     from .gateway import Gateway
+    from .queue import Queue
     from .server import LocalServer, serve
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "Gateway",
     "LocalServer",
     "OpenAIBackend",
+    "Queue",
     "RecordedRequest",
     "create_app",
     "serve",
@@ -36,6 +38,7 @@ _HOMES = {
     "Gateway": "gateway",
     "LocalServer": "server",
     "OpenAIBackend": "backend",
+    "Queue": "queue",
     "RecordedRequest": "front_door",
     "create_app": "app",
     "serve": "server",

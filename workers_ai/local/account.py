@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from . import errors
 from .families import MODELS
 from .gateway import Gateway
+from .queue import Queue
 from .retired import RETIRED
 from .usage import Ledger
 
@@ -28,6 +29,7 @@ class Account:
     only_listed: serve the models of the listing and no other: retired ones are refused by their date (5028), the rest
         as unknown.
     permissions: of the token. owned_by_account: the token is the account's own and no user's.
+    queue: the batch queue; a quick one if None.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class Account:
         only_listed: bool = False,
         permissions: Iterable[str] = PERMISSIONS,
         owned_by_account: bool = False,
+        queue: Queue | None = None,
     ) -> None:
         self.account_id = account_id
         self.api_token = api_token
@@ -49,6 +52,7 @@ class Account:
         self.permissions = frozenset(permissions)
         self.owned_by_account = owned_by_account
         self.usage = Ledger()
+        self.queue = queue or Queue()
         for gateway in ("default", *gateways):
             self.add_gateway(gateway)
 

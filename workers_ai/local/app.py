@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Awaitable, Callable, Mapping, MutableSequence
+from dataclasses import replace
 from typing import Any
 
 from starlette.applications import Starlette
@@ -76,9 +77,8 @@ class _Endpoints:
     async def run(self, request: Request) -> Response:
         """The native form with the model in the path: the body is the model's input."""
         self._admit(request)
-        return await self._answer(
-            request, Call("run", request.path_params["model"], await _body_of(request), request.headers)
-        )
+        model, body = request.path_params["model"], await _body_of(request)
+        return await self._answer(request, Call("run", model, body, request.headers, queued=_is_queued(request)))
 
     async def run_in_body(self, request: Request) -> Response:
         """The native form with `{model, input}` in the body."""
@@ -130,6 +130,8 @@ class _Endpoints:
         params = request.path_params
         gateway = self._account.admit_to_gateway(request.headers, params["account_id"], params["gateway_id"])
         call = _call_behind_gateway(params["target"], await _body_of(request), request.headers)
+        if call is not None and call.endpoint == "run":
+            call = replace(call, queued=_is_queued(request))
         if call is None:
             # A provider nobody knows, e.g. `/ai/run/...`, is answered like a gateway nobody knows (quirk 91).
             raise errors.gateway(400, 2001, "Please configure AI Gateway in the Cloudflare dashboard")
@@ -185,6 +187,10 @@ def _call_behind_gateway(target: str, body: Mapping[str, Any], headers: Mapping[
     provider, _, model = target.partition("/")
     model = model.removeprefix("run/")
     return Call("run", model, body, headers) if provider == "workers-ai" and model.startswith("@") else None
+
+
+def _is_queued(request: Request) -> bool:
+    return request.query_params.get("queueRequest", "").lower() == "true"
 
 
 def _model_in(body: Mapping[str, Any]) -> str:

@@ -262,10 +262,11 @@ def lookup(model: str) -> Family:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """What the emulator knows of one model beside its family: its price, and its context window in tokens."""
+    """What the emulator knows of one model beside its family: its price, its context window in tokens, its queue."""
 
     price: Price
     context_window: int | None = None
+    queues: bool = False
 
 
 _UNKNOWN = Model(Price(0.282, 0.827))
@@ -277,15 +278,15 @@ MODELS: Mapping[str, Model] = {
     "@cf/meta/llama-3.1-8b-instruct-fp8": Model(Price(0.152, 0.287), 32_000),
     "@cf/meta/llama-3.1-8b-instruct-fp8-fast": Model(Price(0.045, 0.384)),
     "@cf/meta/llama-3.2-11b-vision-instruct": Model(Price(0.049, 0.676), 128_000),
-    "@cf/meta/llama-3.3-70b-instruct-fp8-fast": Model(Price(0.293, 2.253), 24_000),
-    "@cf/meta/llama-4-scout-17b-16e-instruct": Model(Price(0.270, 0.850), 131_000),
+    "@cf/meta/llama-3.3-70b-instruct-fp8-fast": Model(Price(0.293, 2.253), 24_000, queues=True),
+    "@cf/meta/llama-4-scout-17b-16e-instruct": Model(Price(0.270, 0.850), 131_000, queues=True),
     "@cf/meta/llama-guard-3-8b": Model(Price(0.484, 0.030), 131_072),
     "@cf/google/gemma-3-12b-it": Model(Price(0.345, 0.556), 80_000),
-    "@cf/google/gemma-4-26b-a4b-it": Model(Price(0.100, 0.300), 256_000),
+    "@cf/google/gemma-4-26b-a4b-it": Model(Price(0.100, 0.300), 256_000, queues=True),
     "@cf/mistralai/mistral-small-3.1-24b-instruct": Model(Price(0.351, 0.555), 128_000),
     "@cf/qwen/qwq-32b": Model(Price(0.660, 1.000), 24_000),
     "@cf/qwen/qwen2.5-coder-32b-instruct": Model(Price(0.660, 1.000), 32_768),
-    "@cf/qwen/qwen3-30b-a3b-fp8": Model(Price(0.051, 0.335), 32_768),
+    "@cf/qwen/qwen3-30b-a3b-fp8": Model(Price(0.051, 0.335), 32_768, queues=True),
     "@cf/qwen/qwen3.8-27b": Model(Price(0.450, 3.200), 262_144),
     "@cf/openai/gpt-oss-120b": Model(Price(0.350, 0.750), 128_000),
     "@cf/openai/gpt-oss-20b": Model(Price(0.200, 0.300), 128_000),
@@ -300,12 +301,12 @@ MODELS: Mapping[str, Model] = {
     "@cf/zai-org/glm-5.3-flash": Model(Price(0.150, 0.500), 1_048_576),
     "@cf/nvidia/nemotron-3-120b-a12b": Model(Price(0.500, 1.500), 256_000),
     "@cf/moonshotai/kimi-k2.5": Model(Price(0.600, 3.000), 256_000),
-    "@cf/moonshotai/kimi-k2.6": Model(Price(0.950, 4.000), 262_144),
+    "@cf/moonshotai/kimi-k2.6": Model(Price(0.950, 4.000), 262_144, queues=True),
     "@cf/moonshotai/kimi-k2.7-code": Model(Price(0.950, 4.000), 262_144),
-    "@cf/baai/bge-small-en-v1.5": Model(Price(0.020)),
-    "@cf/baai/bge-base-en-v1.5": Model(Price(0.067)),
-    "@cf/baai/bge-large-en-v1.5": Model(Price(0.204)),
-    "@cf/baai/bge-m3": Model(Price(0.012), 60_000),
+    "@cf/baai/bge-small-en-v1.5": Model(Price(0.020), queues=True),
+    "@cf/baai/bge-base-en-v1.5": Model(Price(0.067), queues=True),
+    "@cf/baai/bge-large-en-v1.5": Model(Price(0.204), queues=True),
+    "@cf/baai/bge-m3": Model(Price(0.012), 60_000, queues=True),
     "@cf/baai/bge-reranker-base": Model(Price(0.003)),
     "@cf/qwen/qwen3-embedding-0.6b": Model(Price(0.012), 8_192),
     "@cf/google/embeddinggemma-300m": Model(Price(0.0)),
@@ -321,5 +322,5 @@ MODELS: Mapping[str, Model] = {
 
 
 def facts(model: str) -> Model:
-    """Price and context window; an unknown model costs what a classic one of 8B does and has no window."""
+    """Price, context window and queue; an unknown model costs what a classic one of 8B does and has no window."""
     return MODELS.get(model, _UNKNOWN)

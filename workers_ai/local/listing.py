@@ -35,6 +35,8 @@ def _entry(name: str, model: Model) -> dict[str, Any]:
     properties: list[dict[str, Any]] = []
     if model.context_window is not None:
         properties.append({"property_id": "context_window", "value": str(model.context_window)})
+    if model.queues:
+        properties.append({"property_id": "async_queue", "value": "true"})
     if isinstance(family, EmbeddingFamily):
         properties.append({"property_id": "output_dimensions", "value": str(family.dimensions)})
     properties.append({"property_id": "price", "value": _prices(model)})

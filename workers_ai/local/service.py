@@ -11,6 +11,7 @@ from . import (
     errors,
     frames,
     prompt_cache,
+    queue,
     quirk_header,
     ranking,
     response_format,
@@ -28,12 +29,16 @@ Endpoint = Literal["run", "chat/completions", "embeddings"]
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call of one model: `endpoint` "run" is the native one, the other two are those of `/ai/v1`."""
+    """A call of one model: `endpoint` "run" is the native one, the other two are those of `/ai/v1`.
+
+    queued: it is for the batch queue.
+    """
 
     endpoint: Endpoint
     model: str
     body: Mapping[str, Any]
     headers: Mapping[str, str] = field(default_factory=dict)
+    queued: bool = False
 
     @property
     def family(self) -> Family:
@@ -60,7 +65,16 @@ class Service:
                 reply.events = self._charged(call.model, reply, reply.events)
         return reply
 
+    async def _queued(self, call: Call) -> Reply:
+        if not facts(call.model).queues:
+            raise queue.unsupported()
+        return await self._account.queue.answer(
+            call.model, call.body, lambda body: self.answer(replace(call, body=body, queued=False))
+        )
+
     async def _answer(self, call: Call) -> Reply:
+        if call.queued:
+            return await self._queued(call)
         family, price = call.family, facts(call.model).price
         if isinstance(family, ChatFamily):
             return await self._chat(call, family, price)

@@ -10,7 +10,7 @@ from typing import Any
 from workers_ai.call import Call
 from workers_ai.errors import BadRequestError
 from workers_ai.exchange import Request
-from workers_ai.tasks.text_exchange import Fitted, TextExchange, TextReading, fit, reading_of
+from workers_ai.tasks.text_exchange import Asking, Fitted, TextExchange, TextReading, fit, reading_of
 from workers_ai.warning import warn
 from workers_ai.wire.form import FORMS
 from workers_ai.wire.message import WireMessage, text_of_parts
@@ -47,6 +47,15 @@ def exchange(request: ChatRequest, *, stream: bool = False) -> ChatExchange:
     content, for content or tools that the model does not take, for a choice of a tool that is not there, and for an
     `n` that the model would ignore.
     """
+    asked, reading, whole = prepared(request, stream=stream)
+    return TextReading(reading).exchange(asked, stream=stream, whole=whole)
+
+
+def prepared(request: ChatRequest, *, stream: bool = False) -> tuple[Asking, Reading, bool]:
+    """What makes the request of a chat, how its answer is read, and whether it must be asked for in one piece.
+
+    Raises as `exchange` does.
+    """
     call = request.call
     call.check_kind("text")
     if not request.messages:
@@ -60,7 +69,7 @@ def exchange(request: ChatRequest, *, stream: bool = False) -> ChatExchange:
         path, body = encode(call, messages, options, stream=stream, usage=request.stream_usage)
         return call.request(path, body)
 
-    return TextReading(reading).exchange(asked, stream=stream, whole=fitted.whole)
+    return asked, reading, fitted.whole
 
 
 def _with_tools(request: ChatRequest, fitted: Fitted) -> tuple[dict[str, Any], Reading]:

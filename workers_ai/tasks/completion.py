@@ -9,8 +9,9 @@ from typing import Any
 from workers_ai.call import Call
 from workers_ai.errors import BadRequestError
 from workers_ai.exchange import Request
-from workers_ai.tasks.text_exchange import TextExchange, TextReading, fit, reading_of
+from workers_ai.tasks.text_exchange import Asking, TextExchange, TextReading, fit, reading_of
 from workers_ai.wire.form import FORMS
+from workers_ai.wire.reading import Reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,15 @@ def exchange(request: CompletionRequest, *, stream: bool = False) -> TextExchang
 
     Raises BadRequestError, before anything is sent, for an empty prompt and for an embedding model.
     """
+    asked, reading, whole = prepared(request, stream=stream)
+    return TextReading(reading).exchange(asked, stream=stream, whole=whole)
+
+
+def prepared(request: CompletionRequest, *, stream: bool = False) -> tuple[Asking, Reading, bool]:
+    """What makes the request of a completion, how its answer is read, and whether it must be asked for in one piece.
+
+    Raises as `exchange` does.
+    """
     call = request.call
     call.check_kind("text")
     if not request.prompt:
@@ -39,4 +49,4 @@ def exchange(request: CompletionRequest, *, stream: bool = False) -> TextExchang
         path, body = encode(call, request.prompt, fitted.options, stream=stream, usage=request.stream_usage)
         return call.request(path, body)
 
-    return TextReading(reading_of(call, fitted)).exchange(asked, stream=stream, whole=fitted.whole)
+    return asked, reading_of(call, fitted), fitted.whole

@@ -10,7 +10,7 @@ from workers_ai.answers import ChatAnswer, ChatDelta
 from workers_ai.call import Call
 from workers_ai.errors import BadRequestError
 from workers_ai.exchange import Exchange, Reply, Request
-from workers_ai.wire.answer import read_chat
+from workers_ai.wire.answer import chat_in, read_chat
 from workers_ai.wire.frame import stream_reader
 from workers_ai.wire.options import given
 from workers_ai.wire.reading import Reading
@@ -84,7 +84,13 @@ class TextReading:
 
     def read(self, reply: Reply) -> ChatAnswer:
         """The answer in a whole reply."""
-        answer = read_chat(reply, self.reading)
+        return self._cut(read_chat(reply, self.reading))
+
+    def read_result(self, result: object, reply: Reply) -> ChatAnswer:
+        """The answer in a result that is out of its envelope; `reply`: what it came with."""
+        return self._cut(chat_in(result, reply, self.reading))
+
+    def _cut(self, answer: ChatAnswer) -> ChatAnswer:
         return cut_answer(answer, self.reading.stops) if self.reading.stops else answer
 
     def exchange(self, asked: Asking, *, stream: bool, whole: bool = False) -> TextExchange:

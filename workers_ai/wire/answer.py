@@ -25,8 +25,12 @@ def read_chat(reply: Reply, reading: Reading) -> ChatAnswer:
 
     Raises the error that a refusal with status 200 means, InvalidResponseError for an empty or unreadable result.
     """
+    return chat_in(result_of(reply, model=reading.model), reply, reading)
+
+
+def chat_in(result: object, reply: Reply, reading: Reading) -> ChatAnswer:
+    """As `read_chat`, of a result that is out of its envelope already."""
     model = reading.model
-    result = result_of(reply, model=model)
     if not isinstance(result, Mapping) or not result:
         raise unreadable("The service answered with an empty result", reply, model, kind=EmptyAnswerError)
     usage = Usage.read(result.get("usage"), neurons=header_neurons(reply))
@@ -45,7 +49,11 @@ def read_vectors(reply: Reply, *, model: str, expected: int) -> Vectors:
     Raises InvalidResponseError when there are not `expected` of them or they differ in length: a framework
     would silently leave texts without a vector.
     """
-    result = result_of(reply, model=model)
+    return vectors_in(result_of(reply, model=model), reply, model=model, expected=expected)
+
+
+def vectors_in(result: object, reply: Reply, *, model: str, expected: int) -> Vectors:
+    """As `read_vectors`, of a result that is out of its envelope already."""
     body = result if isinstance(result, Mapping) else {}
     # bge-m3 answers `contexts` alone under `response` (http-api, trap 6).
     held = body.get("data") or body.get("response")
