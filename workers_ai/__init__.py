@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from workers_ai.client import Client as Client
     from workers_ai.errors import *  # noqa: F403 - the whole family, as `errors.__all__` lists it
     from workers_ai.gateway import Gateway as Gateway
+    from workers_ai.gateway_logs import GatewayLogs as GatewayLogs
     from workers_ai.pool import close_all as close_all
     from workers_ai.queued import ItemError as ItemError
     from workers_ai.queued import QueuedRequest as QueuedRequest
     from workers_ai.queued import QueueStatus as QueueStatus
+    from workers_ai.tasks.gateway_logs import GatewayLog as GatewayLog
     from workers_ai.usage import Usage as Usage
 
 ERROR_NAMES = (
@@ -56,6 +58,8 @@ _HOMES = {
     "QueuedRequest": "queued",
     "Ranked": "answers",
     "Ranking": "answers",
+    "GatewayLog": "tasks.gateway_logs",
+    "GatewayLogs": "gateway_logs",
     "Usage": "usage",
     "Vectors": "answers",
     "close_all": "pool",

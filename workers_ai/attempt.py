@@ -99,7 +99,8 @@ class Attempt:
 
     def check(self, body: bytes) -> None:
         """Raises what a refusing reply means. body: as much of it as says anything."""
-        raise diagnose(self.reply(body), model=self.exchange.request.model)
+        request = self.exchange.request
+        raise diagnose(self.reply(body), model=request.model, gateway=request.gateway)
 
     @property
     def most(self) -> int:

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
 _BAD_IN_A_MODEL_ID = re.compile(r"[\s?#\\\x00-\x1f\x7f]|(?:^|/)\.\.?(?:/|$)|//")
 
+_RUN = "ai/run"
+
+_COMPAT_PREFIX = "workers-ai/"
+
 _HEADER_VALUE = re.compile(r"[!-~](?:[ -~]*[!-~])?")
 
 
@@ -38,8 +42,13 @@ class ModelNameWarning(UserWarning):
 
 @lru_cache(maxsize=1024)
 def _tell_near_miss(model: str) -> None:
-    """Warns, once per process and model, of an id that looks like a misspelt one."""
-    if not lookup(model).known and (nearest := suggest(model)) is not None:
+    """Warns, once per process and model, of an id that looks like a misspelt one.
+
+    Another vendor's `author/model` is none, unless `@cf/` is all that it lacks.
+    """
+    if lookup(model).known or (nearest := suggest(model)) is None:
+        return
+    if model.startswith("@") or "/" not in model or nearest.endswith(f"/{model}"):
         warn(f"model {model!r} is unknown here; did you mean {nearest!r}?", ModelNameWarning)
 
 
@@ -47,7 +56,9 @@ def _tell_near_miss(model: str) -> None:
 class Call:
     """The part of a request that is the same for all tasks.
 
-    model: full id. api: "native" (`/ai/run`), "openai" (`/ai/v1`) or "auto": as the catalogue says.
+    model: full id, also `dynamic/route`, `cloudflare/auto`, another vendor's `author/model`, and the spelling of the
+        gateway's compat endpoint, `workers-ai/@cf/...`.
+    api: "native" (`/ai/run`), "openai" (`/ai/v1`) or "auto": as the catalogue says.
     session_affinity: sent as `x-session-affinity`, so that the prompt cache is met again.
     reject_if_busy: fail at once (3040) instead of waiting for capacity.
     extra_body: merged over the body, last.
@@ -73,7 +84,23 @@ class Call:
                 model=self.model,
                 maybe_sent=False,
             )
+        if self.model.startswith(_COMPAT_PREFIX) and not self.is_compat:  # a spelling that only that endpoint knows
+            object.__setattr__(self, "model", self.model.removeprefix(_COMPAT_PREFIX))
         _tell_near_miss(self.model)
+
+    @property
+    def is_compat(self) -> bool:
+        """Whether a chat goes to the endpoint of the gateway's own host that serves all providers.
+
+        There `workers-ai/...` serves Workers AI alone; routes and other vendors' models are found under `compat/...`.
+        """
+        on_its_host = self.gateway is not None and self.gateway.route == "url"
+        return on_its_host and self._is_elsewhere and self.info.does("text") is not False
+
+    @property
+    def _is_elsewhere(self) -> bool:
+        """Whether the id names no model of Workers AI by itself: a route's, the Auto Router's, another vendor's."""
+        return "/" in self.model and not self.model.startswith("@")
 
     @property
     def info(self) -> ModelInfo:
@@ -99,12 +126,22 @@ class Call:
     @property
     def form(self) -> Form:
         """Which of the service's two forms this call takes."""
-        return self.info.api if self.api == "auto" else self.api
+        if self.api == "auto":
+            return "openai" if self.is_compat else self.info.api
+        return self.api
+
+    @property
+    def chat_path(self) -> str:
+        """The path of OpenAI's chat completions."""
+        return "ai/compat/chat/completions" if self.is_compat else "ai/v1/chat/completions"
 
     @property
     def run_path(self) -> str:
-        """The native path. `@` and `/` stay as they are (quirk 64)."""
-        return f"ai/run/{quote(self.model, safe='@/:._-~')}"
+        """The native path. `@` and `/` stay as they are (quirk 64).
+
+        Other vendors' models are named in the body of `/ai/run`: see `request`.
+        """
+        return _RUN if self._is_elsewhere else f"ai/run/{quote(self.model, safe='@/:._-~')}"
 
     def request(self, path: str, body: Mapping[str, Any]) -> Request:
         """The request for `body` at `path`.
@@ -114,6 +151,15 @@ class Call:
         whole = {**body, **self.extra_body}
         if self.reject_if_busy:  # beside the messages it would be dropped without a word (quirk 65)
             whole["options"] = {**whole.get("options", {}), "rejectIfBusy": True}
+        if path == _RUN:
+            if self.is_compat:
+                raise BadRequestError(
+                    "api='native': the gateway's own host takes that of Workers AI's models alone",
+                    model=self.model,
+                    hint="Leave api out, or use route='header'",
+                    maybe_sent=False,
+                )
+            whole = {"model": self.model, "input": whole}
         try:
             encoded = to_json(whole)
             if b"NaN" in encoded or b"Infinity" in encoded:  # perhaps only in a text, so it is worth a second look

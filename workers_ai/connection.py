@@ -120,7 +120,10 @@ class ConnectionFields(BaseModel):
     base_url: str = Field(default_factory=base_url_from_environment, validate_default=True)
     """Up to and including `/client/v4` (environment: CLOUDFLARE_BASE_URL); `.../accounts/{id}/ai/v1` is taken apart."""
     gateway: Gateway | None = Field(default_factory=gateway_from_environment)
-    """A Gateway, an id or a mapping (environment: CLOUDFLARE_AI_GATEWAY, CLOUDFLARE_GATEWAY_ID)."""
+    """A Gateway, an id or a mapping; False or None for none.
+
+    Environment: CLOUDFLARE_AI_GATEWAY, CLOUDFLARE_GATEWAY_ID.
+    """
     api: Api = "auto"
     """"native" (`/ai/run`), "openai" (`/ai/v1`), or "auto": as the catalogue says of the model."""
     timeout: Timeout = None
@@ -269,7 +272,7 @@ class ConnectionFields(BaseModel):
             transport = Transport(
                 settings,
                 errors=self.error_classes,
-                retry=RetryPolicy(max_retries=self.max_retries),
+                retry=RetryPolicy(max_retries=self.max_retries, over_gateway="max_retries" in self.model_fields_set),
                 http_client=self.http_client,
                 http_async_client=self.http_async_client,
                 client_timeouts=self.timeout is None,
@@ -335,7 +338,7 @@ class ConnectionFields(BaseModel):
 
 
 def _gateway_of_call(own: Any, changed: Any) -> Gateway | None:
-    """The gateway of one call: the object's own, with what the call changes in it."""
+    """The gateway of one call: the object's own, with what the call changes in it; False leaves it out."""
     try:
         gateway = Gateway.coerce(own)
         if changed is None:

@@ -10,6 +10,7 @@ from pydantic_core import from_json, to_json
 
 from workers_ai import errors as e
 from workers_ai.exchange import Reply
+from workers_ai.gateway import Gateway
 from workers_ai.retry import is_retryable
 
 RESET_HINT = "The documented reset is 00:00 UTC; Workers Paid removes the limit. It is not retried"
@@ -36,7 +37,8 @@ _BY_CODE: Mapping[int, _Verdict] = {
     9106: _Verdict(e.AuthenticationError, "The Authorization header is missing or malformed: check api_token"),
     2009: _Verdict(
         e.AuthenticationError,
-        "This gateway wants a token of its own: Gateway(..., token=...) with route='url', or CLOUDFLARE_GATEWAY_TOKEN",
+        "This gateway wants a token of its own: Gateway(..., token=...) with route='url', or CLOUDFLARE_GATEWAY_TOKEN;"
+        " on the REST host the model's provider refused the key that is stored for it",
     ),
     3003: _Verdict(e.BadRequestError),
     3006: _Verdict(e.BadRequestError, "The request is too large"),
@@ -69,13 +71,16 @@ _BY_CODE: Mapping[int, _Verdict] = {
     ),
     2003: _Verdict(e.RateLimitError, "The gateway's own rate limit: wait, or raise it in the gateway's settings"),
     2016: _Verdict(e.ContentFilteredError, "A guardrail blocked the prompt; it reads the system text too"),
-    2017: _Verdict(e.ContentFilteredError, "A guardrail blocked the answer"),
+    2017: _Verdict(
+        e.ContentFilteredError,
+        "A guardrail blocked the answer, or on /ai/run perhaps the prompt; it reads the system text too",
+    ),
     2021: _Verdict(e.QuotaExceededError, "Add credits to the gateway, or use your own provider key"),
     2029: _Verdict(e.ContentFilteredError, "Data loss prevention blocked the prompt; it reads the system text too"),
     2030: _Verdict(e.ContentFilteredError, "Data loss prevention blocked the answer"),
     2040: _Verdict(e.GatewayError, "No stored key under this alias: see the gateway's provider keys"),
     2045: _Verdict(e.QuotaExceededError, "The gateway's spend limit is reached until its window ends"),
-    7013: _Verdict(e.ServerError, "The gateway's guardrail scanner is down"),
+    7013: _Verdict(e.ServerError, "The gateway's guardrail scanner is down, and a rule says to block: try again later"),
 }
 
 # 3030 is a bucket, 8007, 7003 and 5012 mean several things, and some refusals carry no code: the wording decides
@@ -106,6 +111,10 @@ _BY_WORDING: tuple[tuple[re.Pattern[str], _Verdict], ...] = tuple(
         (
             r"not support request queuing",
             _Verdict(e.BadRequestError, "The model has no batch queue: ask it directly, or choose one that has"),
+        ),
+        (
+            r"log not found",
+            _Verdict(e.GatewayError, "An entry appears a moment after its answer; check its id, and the gateway's"),
         ),
         (r"was deprecated on", _Verdict(e.ModelNotFoundError, "This model has been retired")),
         (r"model not found|no such model", _Verdict(e.ModelNotFoundError, _MODEL_HINT)),
@@ -140,13 +149,30 @@ _DIGITS = 18  # of a number that can be a code or a count of tokens
 _EXCERPT = 300  # characters of a body that is no JSON
 
 
+# Hints that name the gateway; by the route a request took, where one code means two things (quirks 84, 89).
+_GATEWAY_HINTS: Mapping[tuple[int, str], str] = {
+    (2001, "header"): "This account has no gateway {id!r}: check the id under AI > AI Gateway, or use 'default'",
+    (2001, "url"): "This account has no gateway {id!r}, or it wants a token: check the id under AI > AI Gateway, and"
+    " Gateway(..., token=...) or CLOUDFLARE_GATEWAY_TOKEN",
+    (2009, "header"): "The model's provider refused the key that gateway {id!r} has stored for it: replace it there",
+    (2009, "url"): "Gateway {id!r} wants a token of its own: Gateway(..., token=...) or CLOUDFLARE_GATEWAY_TOKEN",
+    (10000, "url"): "The gateway let the call pass; Workers AI behind it refused api_token. " + _TOKEN_HINT,
+}
+
+
 def diagnose(
-    reply: Reply, *, model: str | None = None, partial: str | None = None, frame: object = None
+    reply: Reply,
+    *,
+    model: str | None = None,
+    partial: str | None = None,
+    frame: object = None,
+    gateway: Gateway | None = None,
 ) -> e.WorkersAIError:
     """The error that a refusing reply means.
 
     reply: status, headers, and the body in any shape: a list or an object under `errors` or `error`, a flat
         object, nested JSON text, HTML, nothing.
+    gateway: the one that the request passed; the hint names it.
     frame: an error frame of a stream, read instead of the body: then the HTTP status is 200 and says nothing.
     """
     document = _json(reply.body) if frame is None else frame
@@ -166,6 +192,8 @@ def diagnose(
     error = _by_code(reply, message, code, status, model)
     error.request_id = reply.request_id or request_id or _own_request_id(document)
     error.partial = partial
+    if gateway is not None and (hint := _GATEWAY_HINTS.get((code or 0, gateway.route))):
+        error.hint = hint.format(id=gateway.id)
     return error
 
 

@@ -60,6 +60,7 @@ FIELDS = (
     "maybe_sent",
     "response",
     "partial",
+    "gateway",
 )
 
 
@@ -76,6 +77,7 @@ class WorkersAIError(Exception):
     maybe_sent: False only where no attempt can have reached the service (so nothing can have been billed).
     response: status, headers and body of the refusal, None where there was none.
     partial: text that had arrived before a stream failed.
+    gateway: what AI Gateway told of the failed request (log_id, event_id, step, ...), {} where none was passed.
     """
 
     default_retryable: ClassVar[bool] = False
@@ -93,6 +95,7 @@ class WorkersAIError(Exception):
         maybe_sent: bool = True,
         response: Reply | None = None,
         partial: str | None = None,
+        gateway: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -105,6 +108,7 @@ class WorkersAIError(Exception):
         self.maybe_sent = maybe_sent
         self.response = response
         self.partial = partial
+        self.gateway = dict(gateway or {})
 
     @property
     def status_code(self) -> int | None:

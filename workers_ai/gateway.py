@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from typing import Any, Literal
 
 from pydantic import SecretStr
 
+from workers_ai.frozen_mapping import FrozenMapping
 from workers_ai.redaction import bearer, reveal
 
 Backoff = Literal["constant", "linear", "exponential"]
@@ -22,44 +24,50 @@ TOKEN_VARIABLES = ("CLOUDFLARE_GATEWAY_TOKEN", "CF_AIG_TOKEN")
 
 _ONE_MONTH = 2_592_000  # seconds: the documented longest time to live, read as 30 days
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_HEADER_VALUE = re.compile(r"[!-~](?:[ -~]*[!-~])?")  # what a header holds as it is
 _NOT_PER_CALL = ("token", "route", "base_url")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+Kind = Literal["number", "flag", "only when true", "text", "list", "metadata", "cost", "backoff"]
+
+
+@dataclass(frozen=True, slots=True)
 class _Option:
-    """How one field of `Gateway` goes out: its header, and the least and the greatest number it may be."""
+    """How one field of `Gateway` goes out: its header, of what kind it is, and the least and the greatest number."""
 
     header: str
-    least: int | None = None
+    kind: Kind
+    least: int = 0
     most: int | None = None
 
 
 # Names, ranges: developers.cloudflare.com/ai-gateway, request headers, as of 2026-10.
 _OPTIONS: dict[str, _Option] = {
-    "cache_ttl": _Option(header="cf-aig-cache-ttl", least=60, most=_ONE_MONTH),
-    "cache_key": _Option(header="cf-aig-cache-key"),
-    "skip_cache": _Option(header="cf-aig-skip-cache"),
-    "collect_log": _Option(header="cf-aig-collect-log"),
-    "collect_log_payload": _Option(header="cf-aig-collect-log-payload"),
-    "metadata": _Option(header="cf-aig-metadata"),
-    "event_id": _Option(header="cf-aig-event-id"),
-    "request_timeout_ms": _Option(header="cf-aig-request-timeout", least=1),
-    "max_attempts": _Option(header="cf-aig-max-attempts", least=1, most=5),
-    "retry_delay_ms": _Option(header="cf-aig-retry-delay", least=0, most=5000),
-    "backoff": _Option(header="cf-aig-backoff"),
-    "custom_cost": _Option(header="cf-aig-custom-cost"),
-    "byok_alias": _Option(header="cf-aig-byok-alias"),
-    "no_wholesale": _Option(header="cf-aig-no-wholesale"),
-    "zdr": _Option(header="cf-aig-zdr"),
-    "session_id": _Option(header="cf-aig-session-id"),
-    "turn_id": _Option(header="cf-aig-turn-id"),
-    "no_session_affinity": _Option(header="cf-aig-no-session-affinity"),
-    "allowed_models": _Option(header="cf-aig-allowed-models"),
-    "allowed_providers": _Option(header="cf-aig-allowed-providers"),
+    "cache_ttl": _Option("cf-aig-cache-ttl", "number", 60, _ONE_MONTH),
+    "cache_key": _Option("cf-aig-cache-key", "text"),
+    "skip_cache": _Option("cf-aig-skip-cache", "only when true"),
+    "collect_log": _Option("cf-aig-collect-log", "flag"),
+    "collect_log_payload": _Option("cf-aig-collect-log-payload", "flag"),
+    "metadata": _Option("cf-aig-metadata", "metadata"),
+    "event_id": _Option("cf-aig-event-id", "text"),
+    "request_timeout_ms": _Option("cf-aig-request-timeout", "number", 1),
+    "max_attempts": _Option("cf-aig-max-attempts", "number", 1, 5),
+    "retry_delay_ms": _Option("cf-aig-retry-delay", "number", 0, 5000),
+    "backoff": _Option("cf-aig-backoff", "backoff"),
+    "custom_cost": _Option("cf-aig-custom-cost", "cost"),
+    "byok_alias": _Option("cf-aig-byok-alias", "text"),
+    "no_wholesale": _Option("cf-aig-no-wholesale", "only when true"),
+    "zdr": _Option("cf-aig-zdr", "flag"),
+    "session_id": _Option("cf-aig-session-id", "text"),
+    "turn_id": _Option("cf-aig-turn-id", "text"),
+    "no_session_affinity": _Option("cf-aig-no-session-affinity", "only when true"),
+    "allowed_models": _Option("cf-aig-allowed-models", "list"),
+    "allowed_providers": _Option("cf-aig-allowed-providers", "list"),
 }
 
-_SENT_ONLY_WHEN_TRUE = frozenset({"skip_cache", "no_wholesale", "no_session_affinity"})
 _COSTS = frozenset({"per_token_in", "per_token_out", "per_cache_read_token", "per_cache_write_token"})
+_RESERVED_METADATA = "cf.user_id"  # Cloudflare Access fills it in
+_MOST_METADATA = 5
 
 _FACTS = {
     "cf-aig-log-id": "log_id",
@@ -72,6 +80,7 @@ _FACTS = {
     "cf-aig-routed-model": "routed_model",
     "cf-aig-routing-reason": "routing_reason",
     "cf-aig-routing-decision-id": "routing_decision_id",
+    "cf-aig-run-id": "run_id",
     "cf-aig-dlp": "dlp",
 }
 
@@ -84,7 +93,8 @@ class Gateway:
     token: for a gateway that wants authentication; secret, used with `route="url"` only
         (environment: CLOUDFLARE_GATEWAY_TOKEN, CF_AIG_TOKEN).
     route: "header" keeps the REST host and sends `cf-aig-gateway-id` (what Cloudflare recommends);
-        "url" goes to `{base_url}/{account}/{id}/workers-ai/...`.
+        "url" goes to `{base_url}/{account}/{id}/workers-ai/...`, and for routes and other vendors' models to
+        `.../compat/chat/completions`.
     cache_ttl: seconds, 60 to 2,592,000 (30 days). cache_key: replaces the key, so that the same key gets the
         same answer whatever was asked. skip_cache: true for a fresh answer.
     collect_log, collect_log_payload: false keeps the entry, or only its bodies, out of the log.
@@ -92,7 +102,8 @@ class Gateway:
     event_id: yours, given back in the answer's facts.
     request_timeout_ms: milliseconds to the first byte. max_attempts: 1 to 5. retry_delay_ms: 0 to 5,000.
     custom_cost: USD for one token: per_token_in, per_token_out, per_cache_read_token, per_cache_write_token.
-    byok_alias, no_wholesale, zdr: stored keys, unified billing, zero data retention.
+    byok_alias: which stored key to use; only `route="url"` takes another than the default one.
+    no_wholesale: never pay by unified billing. zdr: zero data retention, with unified billing only.
     session_id, turn_id, no_session_affinity, allowed_models, allowed_providers: the Auto Router's.
 
     Raises ValueError, naming the argument, for what the gateway would refuse or silently drop.
@@ -133,18 +144,20 @@ class Gateway:
         object.__setattr__(self, "base_url", self.base_url.rstrip("/"))
         for name in ("allowed_models", "allowed_providers"):
             value = getattr(self, name)
-            if value is not None and not isinstance(value, str):
+            if isinstance(value, list):
                 object.__setattr__(self, name, tuple(value))  # a list comes back from JSON
         for name in ("metadata", "custom_cost"):
-            if (value := getattr(self, name)) is not None:
-                object.__setattr__(self, name, dict(value))  # a later change of what was given must not reach it
+            if isinstance(value := getattr(self, name), Mapping):
+                object.__setattr__(self, name, FrozenMapping(value))  # a later change of what was given stays outside
         for name in _OPTIONS:
             if (value := getattr(self, name)) is not None:
                 _check(name, value)
 
     @classmethod
-    def coerce(cls, value: Gateway | str | Mapping[str, Any] | None) -> Gateway | None:
-        """A gateway from what users write: one of these, an id, or a mapping of the arguments; "" and None are none.
+    def coerce(cls, value: Gateway | str | Mapping[str, Any] | Literal[False] | None) -> Gateway | None:
+        """A gateway from what users write: one of these, an id, or a mapping of the arguments.
+
+        "", None and False are none.
 
         Raises ValueError for anything else, and for a mapping with unknown names.
         """
@@ -184,12 +197,14 @@ class Gateway:
         """Another gateway value, with these options changed."""
         return replace(self, **changes)
 
-    def merge(self, value: Gateway | str | Mapping[str, Any]) -> Gateway:
+    def merge(self, value: Gateway | str | Mapping[str, Any] | Literal[False]) -> Gateway | None:
         """This gateway with the options of one call over it.
 
-        A mapping changes single options; an id or a Gateway takes this one's place. `token`, `route` and
-        `base_url` are refused in a mapping: arguments of a call stand in traces.
+        A mapping changes single options; an id or a Gateway takes this one's place; False leaves the gateway out.
+        `token`, `route` and `base_url` are refused in a mapping: arguments of a call stand in traces.
         """
+        if value is False:
+            return None
         if not isinstance(value, Mapping):
             return Gateway.coerce(value) or self
         _known_names(value)
@@ -197,7 +212,7 @@ class Gateway:
         return self.replace(**value)
 
     @classmethod
-    def of_call(cls, value: Gateway | str | Mapping[str, Any]) -> Gateway | None:
+    def of_call(cls, value: Gateway | str | Mapping[str, Any] | Literal[False]) -> Gateway | None:
         """The gateway of one call on a model that has none of its own; a mapping names its `id`."""
         if isinstance(value, Mapping):
             _known_names(value)
@@ -216,7 +231,7 @@ class Gateway:
         sent = {}
         for name, option in _OPTIONS.items():
             value = getattr(self, name)
-            if value is None or (name in _SENT_ONLY_WHEN_TRUE and not value):
+            if value is None or (option.kind == "only when true" and not value):
                 continue
             sent[option.header] = _text(value)
         return sent
@@ -236,7 +251,9 @@ class Gateway:
             return f"{base_url}/accounts/{account_id}/{path}", headers, secrets
         if (token := self.secret_token()) is not None:
             secrets["cf-aig-authorization"] = bearer(token)
-        return f"{self.base_url}/{account_id}/{self.id}/workers-ai/{path.removeprefix('ai/')}", headers, secrets
+        below = path.removeprefix("ai/")
+        provider = "" if below.startswith("compat/") else "workers-ai/"
+        return f"{self.base_url}/{account_id}/{self.id}/{provider}{below}", headers, secrets
 
     def to_dict(self) -> dict[str, Any]:
         """The arguments that make this value, as JSON holds them, without the token."""
@@ -244,7 +261,7 @@ class Gateway:
         for each in fields(self):
             value = getattr(self, each.name)
             if each.name != "token" and value != each.default:
-                told[each.name] = list(value) if isinstance(value, tuple) else value
+                told[each.name] = _plain(value)
         return told
 
 
@@ -275,6 +292,8 @@ def gateway_facts(headers: Mapping[str, str]) -> dict[str, Any]:
     facts: dict[str, Any] = {name: headers[header] for header, name in _FACTS.items() if header in headers}
     if str(facts.get("step", "")).isdecimal():
         facts["step"] = int(facts["step"])
+    if "dlp" in facts:
+        facts["dlp"] = _parsed(facts["dlp"])
     return facts
 
 
@@ -290,31 +309,83 @@ def _allowed_per_call(value: Mapping[str, Any]) -> None:
 
 
 def _check(name: str, value: Any) -> None:
-    option = _OPTIONS[name]
-    if option.least is not None:
-        top = "" if option.most is None else f" to {option.most:,}"
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise ValueError(f"gateway {name}: a whole number, not {value!r}")
-        if value < option.least or (option.most is not None and value > option.most):
-            raise ValueError(f"gateway {name}={value}: {option.least}{top or ' or more'}")
-    if name == "backoff" and value not in ("constant", "linear", "exponential"):
-        raise ValueError(f"gateway backoff={value!r}: 'constant', 'linear' or 'exponential'")
-    if name == "metadata":
-        _check_metadata(value)
-    if name == "custom_cost" and (unknown := set(value) - _COSTS):
-        raise ValueError(f"gateway custom_cost: unknown {sorted(unknown)}; known: {', '.join(sorted(_COSTS))}")
-    texts = [value] if isinstance(value, str) else value if isinstance(value, tuple) else []
-    if not all(text.isascii() and text.isprintable() for text in texts):
-        raise ValueError(f"gateway {name}: only printable ASCII can stand in a header")
+    """Raises ValueError, naming the option, for what the gateway would refuse or silently drop."""
+    option, problem = _OPTIONS[name], None
+    match option.kind:
+        case "number":
+            problem = _number_problem(value, option)
+        case "flag" | "only when true":
+            problem = None if isinstance(value, bool) else f"={value!r}: True or False"
+        case "backoff":
+            problem = (
+                None
+                if value in ("constant", "linear", "exponential")
+                else (f"={value!r}: 'constant', 'linear' or 'exponential'")
+            )
+        case "metadata":
+            problem = _metadata_problem(value)
+        case "cost":
+            problem = _cost_problem(value)
+        case "text":
+            problem = _text_problem(value)
+        case "list":
+            problem = _list_problem(value)
+    if problem is not None:
+        raise ValueError(f"gateway {name}{problem}")
 
 
-def _check_metadata(value: Mapping[str, Any]) -> None:
-    if len(value) > 5:
-        raise ValueError(f"gateway metadata: at most five entries, not {len(value)}")
+def _number_problem(value: object, option: _Option) -> str | None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        return f": a whole number, not {value!r}"
+    if value < option.least or (option.most is not None and value > option.most):
+        return f"={value}: {option.least} {'or more' if option.most is None else f'to {option.most:,}'}"
+    return None
+
+
+def _text_problem(value: object) -> str | None:
+    if not isinstance(value, str):
+        return f": text, not {type(value).__name__}"
+    if not value:
+        return ": it is empty"
+    return None if _HEADER_VALUE.fullmatch(value) else ": only printable ASCII, without spaces around it, is a header"
+
+
+def _list_problem(value: object) -> str | None:
+    if isinstance(value, str):
+        return _text_problem(value)
+    if not isinstance(value, tuple) or not value:
+        return ": at least one entry; leave it out for all"
+    if any(isinstance(entry, str) and "," in entry for entry in value):
+        return ": a comma separates two entries"
+    return next((problem for entry in value if (problem := _text_problem(entry))), None)
+
+
+def _metadata_problem(value: object) -> str | None:
+    if not isinstance(value, Mapping):
+        return f": a mapping, not {type(value).__name__}"
+    if len(value) > _MOST_METADATA:  # the others would be dropped
+        return f": at most five entries, not {len(value)}"
+    if _RESERVED_METADATA in value:
+        return f"[{_RESERVED_METADATA!r}]: this key is Cloudflare's own"
     for key, entry in value.items():
+        if not isinstance(key, str):
+            return f"[{key!r}]: its keys are texts"
         # One null or object makes the gateway drop all entries, silently (quirk 94).
-        if not isinstance(entry, (str, int, float, bool)):
-            raise ValueError(f"gateway metadata[{key!r}]: string, number or boolean, not {type(entry).__name__}")
+        if not isinstance(entry, (str, int, float, bool)) or (isinstance(entry, float) and not math.isfinite(entry)):
+            told = entry if isinstance(entry, float) else type(entry).__name__
+            return f"[{key!r}]: string, number or boolean, not {told}"
+    return None
+
+
+def _cost_problem(value: object) -> str | None:
+    if not isinstance(value, Mapping) or not value:
+        return f": USD for one token, under {', '.join(sorted(_COSTS))}"
+    if unknown := sorted(map(str, set(value) - _COSTS)):
+        return f": unknown {unknown}; known: {', '.join(sorted(_COSTS))}"
+    for name, usd in value.items():
+        if isinstance(usd, bool) or not isinstance(usd, (int, float)) or not 0 <= usd < math.inf:
+            return f"[{name!r}]={usd!r}: USD for one token, from 0"
+    return None
 
 
 def _text(value: Any) -> str:
@@ -324,3 +395,18 @@ def _text(value: Any) -> str:
         # Header values are ASCII: anything else goes as JSON's \u escapes.
         return json.dumps(dict(value), separators=(",", ":"))
     return ",".join(value) if isinstance(value, tuple) else str(value)
+
+
+def _plain(value: Any) -> Any:
+    """As JSON holds it."""
+    if isinstance(value, tuple):
+        return list(value)
+    return dict(value) if isinstance(value, Mapping) else value
+
+
+def _parsed(text: str) -> Any:
+    """The JSON in a header; its text where it is none."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

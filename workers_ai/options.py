@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from workers_ai.tasks.embeddings import Pooling
 
 
-class ConnectionOptions(TypedDict, total=False):
-    """Every spelling of the arguments of `ConnectionFields`, for type checkers."""
+class DirectOptions(TypedDict, total=False):
+    """Every spelling of the arguments of `ConnectionFields` but the gateway, for type checkers."""
 
     account_id: str | None
     api_token: Token | TokenSource | None
@@ -29,7 +29,6 @@ class ConnectionOptions(TypedDict, total=False):
     base_url: str | None
     api_base: str | None
     allow_insecure: bool
-    gateway: Gateway | str | Mapping[str, Any] | None
     api: Api
     timeout: Timeout
     request_timeout: Timeout
@@ -44,6 +43,12 @@ class ConnectionOptions(TypedDict, total=False):
     async_http_client: HttpAsyncClient | None
     session_affinity: str | None
     reject_if_busy: bool
+
+
+class ConnectionOptions(DirectOptions, total=False):
+    """Every spelling of the arguments of `ConnectionFields`, for type checkers."""
+
+    gateway: Gateway | str | Mapping[str, Any] | Literal[False] | None
 
 
 class TextOptions(TypedDict, total=False):

@@ -7,13 +7,20 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
 
 from workers_ai.errors import CapacityError, RateLimitError, WorkersAIError
+
+if TYPE_CHECKING:
+    from workers_ai.gateway import Gateway
 
 RETRYABLE_STATUS = frozenset({408, 409, 429})
 
 NEVER_RETRIED = frozenset({3036, 4006, 2045, 2021})
 """Codes that come as 429 or 402 and do not pass in time: the day's allocation, a spend limit, no credits."""
+
+OF_THE_GATEWAY = frozenset({2003, 7013})
+"""Codes that the gateway gives before it asks the model: none of its own attempts was made."""
 
 RETRIED = frozenset({3007, 3008, 3040, 2003, 7013})
 """Codes that pass: timeouts of the service, no capacity, the gateway's rate limit, its scanner down."""
@@ -48,9 +55,12 @@ class RetryPolicy:
     The n-th pause (n from 0) is drawn evenly from 0 to `min(longest, base * 2**n)`: full jitter, so that
     clients that failed together do not come back together. No capacity (3040) starts from `capacity_base`.
     A Retry-After of the service goes before, up to `longest_retry_after`: a longer one ends the tries.
+    over_gateway: try again what a gateway has tried `max_attempts` times already. Without it a refusal that comes
+    from behind such a gateway is final, or the two counts would multiply; lost connections are tried again.
     """
 
     max_retries: int = 2
+    over_gateway: bool = False
     base: float = 0.5
     capacity_base: float = 2.0
     longest: float = 20.0
@@ -69,9 +79,16 @@ class RetryPolicy:
         base = self.capacity_base if isinstance(error, CapacityError) else self.base
         return draw * min(self.longest, base * 2.0**attempt)
 
-    def start(self, *, draw: Callable[[], float] = random.random, clock: Callable[[], float] = time.time) -> Attempts:
-        """A fresh count of attempts for one call."""
-        return Attempts(self, draw, clock)
+    def start(
+        self,
+        gateway: Gateway | None = None,
+        *,
+        draw: Callable[[], float] = random.random,
+        clock: Callable[[], float] = time.time,
+    ) -> Attempts:
+        """A fresh count of attempts for one call. gateway: the one it passes."""
+        tries = gateway is not None and (gateway.max_attempts or 1) > 1
+        return Attempts(self, draw, clock, gateway_tries=tries and not self.over_gateway)
 
 
 @dataclass(slots=True)
@@ -83,13 +100,17 @@ class Attempts:
     clock: Callable[[], float]
     failed: int = field(default=0)
     maybe_sent: bool = False  # whether any of them can have reached the service
+    gateway_tries: bool = False  # whether a gateway has tried again whatever it answers
 
     def delay_after(self, error: WorkersAIError) -> float | None:
         """Seconds to wait before the next attempt, None when trying again is no use."""
         self.maybe_sent = error.maybe_sent = self.maybe_sent or error.maybe_sent
         delay = self.policy.delay(self.failed, error, draw=self.draw(), now=self.clock())
         self.failed += 1
-        return delay
+        return None if self._tried_already(error) else delay
+
+    def _tried_already(self, error: WorkersAIError) -> bool:
+        return self.gateway_tries and error.status is not None and error.code not in OF_THE_GATEWAY
 
     def another(self) -> bool:
         """Counts an attempt that brought nothing; whether one more may be made at once."""

@@ -27,6 +27,7 @@ from workers_ai.errors import (
 )
 from workers_ai.exchange import Exchange, Request
 from workers_ai.failure import failure
+from workers_ai.gateway import gateway_facts
 from workers_ai.pool import SHARED, Key, direct, network_key
 from workers_ai.redaction import bearer, cleaned, reveal
 from workers_ai.retry import Attempts, RetryPolicy, may_have_been_taken
@@ -69,7 +70,7 @@ class Transport:
 
     def send(self, exchange: Exchange[Answer, Any]) -> Answer:
         """The answer to `exchange`, after as many attempts as the retry policy grants."""
-        return self._send(exchange, self.retry.start())
+        return self._send(exchange, self.retry.start(exchange.request.gateway))
 
     def _send(self, exchange: Exchange[Answer, Any], attempts: Attempts) -> Answer:
         while True:
@@ -85,7 +86,7 @@ class Transport:
 
     async def asend(self, exchange: Exchange[Answer, Any]) -> Answer:
         """The answer to `exchange`, after as many attempts as the retry policy grants."""
-        return await self._asend(exchange, self.retry.start())
+        return await self._asend(exchange, self.retry.start(exchange.request.gateway))
 
     async def _asend(self, exchange: Exchange[Answer, Any], attempts: Attempts) -> Answer:
         while True:
@@ -101,7 +102,7 @@ class Transport:
 
     def stream(self, exchange: Exchange[Any, Delta]) -> Generator[Delta, None, None]:
         """The deltas of `exchange` as they come. Tried again only before the first event of the answer."""
-        attempts = self.retry.start()
+        attempts = self.retry.start(exchange.request.gateway)
         while True:
             attempt = Attempt(exchange, attempts.failed + 1)
             try:
@@ -134,7 +135,7 @@ class Transport:
 
     async def astream(self, exchange: Exchange[Any, Delta]) -> AsyncGenerator[Delta, None]:
         """The deltas of `exchange` as they come. Tried again only before the first event of the answer."""
-        attempts = self.retry.start()
+        attempts = self.retry.start(exchange.request.gateway)
         while True:
             attempt = Attempt(exchange, attempts.failed + 1)
             try:
@@ -268,6 +269,8 @@ class Transport:
         error = cleaned(error, attempt.secrets)
         if attempt.permit is not None and isinstance(error, RateLimitError):
             attempt.permit.refused()
+        if attempt.head is not None:
+            error.gateway = gateway_facts(attempt.head.headers)
         if attempt.begun:
             error = _interrupted(error, attempt)
         attempt.error = error

@@ -14,6 +14,7 @@ from workers_ai.call import Call
 from workers_ai.gateway import Gateway
 
 LLAMA = "@cf/meta/llama-3.2-3b-instruct"
+URL = Gateway("docs", route="url")
 GPT_OSS = "@cf/openai/gpt-oss-20b"
 
 
@@ -22,14 +23,50 @@ GPT_OSS = "@cf/openai/gpt-oss-20b"
     [
         (LLAMA, "ai/run/@cf/meta/llama-3.2-3b-instruct"),
         ("@hf/a/b", "ai/run/@hf/a/b"),
-        ("dynamic/my-route", "ai/run/dynamic/my-route"),
-        ("a/b:c~d_e.f", "ai/run/a/b:c~d_e.f"),
+        ("dynamic/my-route", "ai/run"),
+        ("a/b:c~d_e.f", "ai/run"),
         ("@cf/é/b", "ai/run/@cf/%C3%A9/b"),
         ("@cf/a%2Fb/c", "ai/run/@cf/a%252Fb/c"),
     ],
 )
-def test_the_id_of_a_model_stands_in_the_path_as_it_is(model: str, path: str):
+def test_the_id_of_a_model_stands_in_the_path_as_it_is_and_of_others_in_the_body(model: str, path: str):
+    """`/ai/run/...` serves Workers AI's own models."""
     assert Call(model).run_path == path
+
+
+@pytest.mark.parametrize("model", ["openai/gpt-5.5", "dynamic/support"])
+def test_the_body_of_a_native_call_of_others_names_the_model_beside_its_input(model: str):
+    call = Call(model, api="native")
+    assert json.loads(call.request(call.run_path, {"prompt": "x"}).body) == {"model": model, "input": {"prompt": "x"}}
+
+
+@pytest.mark.parametrize(
+    ("model", "gateway", "form", "sent", "path"),
+    [
+        (LLAMA, None, "native", LLAMA, "ai/v1/chat/completions"),
+        (LLAMA, URL, "native", LLAMA, "ai/v1/chat/completions"),
+        (f"workers-ai/{LLAMA}", None, "native", LLAMA, "ai/v1/chat/completions"),
+        (f"workers-ai/{LLAMA}", Gateway("docs"), "native", LLAMA, "ai/v1/chat/completions"),
+        (f"workers-ai/{LLAMA}", URL, "openai", f"workers-ai/{LLAMA}", "ai/compat/chat/completions"),
+        ("workers-ai/@cf/baai/bge-m3", URL, "native", "@cf/baai/bge-m3", "ai/v1/chat/completions"),
+        ("dynamic/support", Gateway("docs"), "openai", "dynamic/support", "ai/v1/chat/completions"),
+        ("dynamic/support", URL, "openai", "dynamic/support", "ai/compat/chat/completions"),
+        ("cloudflare/auto", URL, "openai", "cloudflare/auto", "ai/compat/chat/completions"),
+        ("openai/gpt-5.5", None, "openai", "openai/gpt-5.5", "ai/v1/chat/completions"),
+    ],
+)
+def test_each_spelling_of_a_model_goes_where_it_is_known(
+    model: str, gateway: Gateway | None, form: str, sent: str, path: str
+):
+    """The gateway's own host serves all providers at one endpoint, which alone wants `workers-ai/` before the id."""
+    call = Call(model, gateway=gateway)
+    assert (call.form, call.model, call.chat_path) == (form, sent, path)
+
+
+def test_the_native_form_of_others_is_refused_on_the_gateways_own_host():
+    call = Call("openai/gpt-5.5", api="native", gateway=URL)
+    with pytest.raises(e.BadRequestError, match="route='header'"):
+        call.request(call.run_path, {})
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from workers_ai import errors as e
 from workers_ai.diagnosis import diagnose, is_refusal
 from workers_ai.exchange import Reply
+from workers_ai.gateway import Gateway
 
 PAYLOADS = Path(__file__).parents[1] / "payloads"
 ALL = sorted(path.stem for path in PAYLOADS.glob("error-*.json"))
@@ -468,3 +469,18 @@ def test_a_model_without_a_queue_shares_its_code_with_the_filter_and_not_its_mea
     error = diagnose(Reply(400, {}, json.dumps(body).encode()), model="@cf/meta/llama-3.2-3b-instruct")
     assert type(error) is e.BadRequestError
     assert "batch queue" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("name", "gateway", "told"),
+    [
+        ("error-2001-named", Gateway("docs"), "no gateway 'docs'"),
+        ("error-2001-named", Gateway("docs", route="url"), "or it wants a token"),
+        ("error-2009-status-differs", Gateway("docs"), "refused the key that gateway 'docs' has stored"),
+        ("error-2009-status-differs", Gateway("docs", route="url"), "'docs' wants a token of its own"),
+        ("error-10000-authentication", Gateway("docs", route="url"), "Workers AI behind it refused api_token"),
+    ],
+)
+def test_the_hint_names_the_gateway_and_knows_the_way_to_it(payload: Any, name: str, gateway: Gateway, told: str):
+    """One code means two things on the two hosts."""
+    assert told in str(diagnose(payload(name).reply, gateway=gateway))

@@ -19,99 +19,116 @@ BASE = "https://api.cloudflare.com/client/v4"
 ACCOUNT = "0" * 32
 SECRET = "gw-Yy53-secret"
 
-EVERY_OPTION: dict[str, Any] = {
-    "cache_ttl": 3600,
-    "cache_key": "k-1",
-    "skip_cache": True,
-    "collect_log": False,
-    "collect_log_payload": False,
-    "metadata": {"user": "u-1", "n": 3, "x": 1.5, "ok": True},
-    "event_id": "ev-1",
-    "request_timeout_ms": 5000,
-    "max_attempts": 3,
-    "retry_delay_ms": 250,
-    "backoff": "exponential",
-    "custom_cost": {"per_token_in": 0.000001, "per_token_out": 0.000002},
-    "byok_alias": "blue",
-    "no_wholesale": True,
-    "zdr": True,
-    "session_id": "s-1",
-    "turn_id": "t-1",
-    "no_session_affinity": True,
-    "allowed_models": ("@cf/*", "openai/*"),
-    "allowed_providers": "workers-ai",
-}
+MONTH = 2_592_000
+COSTS = ("per_token_in", "per_token_out", "per_cache_read_token", "per_cache_write_token")
+NO_TEXT = [7, True, "", " k", "k ", "ключ", "a\nb", "a\r\nx: y", "a\tb", "a\x7f"]
+NO_FLAG = ["true", 1, 0]
+NO_LIST = [7, "", [], (), ("ok", "a\nb"), ["é"], ["a,b"], [7]]
+
+# option, its header, values that are good as they go out, values that are refused
+HEADERS: list[tuple[str, str, list[tuple[Any, str]], list[Any]]] = [
+    (
+        "cache_ttl",
+        "cf-aig-cache-ttl",
+        [(60, "60"), (3600, "3600"), (MONTH, str(MONTH))],
+        [59, 0, -1, MONTH + 1, True, 60.5, "60"],
+    ),
+    ("cache_key", "cf-aig-cache-key", [("k-1", "k-1"), ("a key", "a key")], NO_TEXT),
+    ("skip_cache", "cf-aig-skip-cache", [(True, "true")], NO_FLAG),
+    ("collect_log", "cf-aig-collect-log", [(True, "true"), (False, "false")], NO_FLAG),
+    ("collect_log_payload", "cf-aig-collect-log-payload", [(True, "true"), (False, "false")], NO_FLAG),
+    (
+        "metadata",
+        "cf-aig-metadata",
+        [
+            ({"user": "Jörg", "n": 3}, '{"user":"J\\u00f6rg","n":3}'),
+            ({"x": 1.5, "ok": True}, '{"x":1.5,"ok":true}'),
+            ({str(n): n for n in range(5)}, '{"0":0,"1":1,"2":2,"3":3,"4":4}'),
+        ],
+        [
+            {"a": None},
+            {"a": {"b": 1}},
+            {"a": [1]},
+            {"a": float("nan")},
+            {1: "a"},
+            {str(n): n for n in range(6)},
+            {"cf.user_id": "u"},
+            "user=1",
+            7,
+        ],
+    ),
+    ("event_id", "cf-aig-event-id", [("ev-1", "ev-1")], NO_TEXT),
+    ("request_timeout_ms", "cf-aig-request-timeout", [(1, "1"), (600_000, "600000")], [0, -1, 1.5, "5000", True]),
+    ("max_attempts", "cf-aig-max-attempts", [(1, "1"), (5, "5")], [0, 6, 2.0, "3", True]),
+    ("retry_delay_ms", "cf-aig-retry-delay", [(0, "0"), (5000, "5000")], [-1, 5001, 0.5, "250", False]),
+    ("backoff", "cf-aig-backoff", [(name, name) for name in ("constant", "linear", "exponential")], ["random", "", 2]),
+    (
+        "custom_cost",
+        "cf-aig-custom-cost",
+        [({"per_token_in": 0.5}, '{"per_token_in":0.5}'), (dict.fromkeys(COSTS, 0), None)],
+        [{}, {"per_word": 1}, {"per_token_in": -1}, {"per_token_in": "1"}, {"per_token_in": float("inf")}, 0.5],
+    ),
+    ("byok_alias", "cf-aig-byok-alias", [("blue", "blue")], NO_TEXT),
+    ("no_wholesale", "cf-aig-no-wholesale", [(True, "true")], NO_FLAG),
+    ("zdr", "cf-aig-zdr", [(True, "true"), (False, "false")], NO_FLAG),
+    ("session_id", "cf-aig-session-id", [("s-1", "s-1")], NO_TEXT),
+    ("turn_id", "cf-aig-turn-id", [("t-1", "t-1")], NO_TEXT),
+    ("no_session_affinity", "cf-aig-no-session-affinity", [(True, "true")], NO_FLAG),
+    (
+        "allowed_models",
+        "cf-aig-allowed-models",
+        [(["a/*", "b/c"], "a/*,b/c"), ("a/*,b/c", "a/*,b/c"), (("@cf/*",), "@cf/*")],
+        NO_LIST,
+    ),
+    (
+        "allowed_providers",
+        "cf-aig-allowed-providers",
+        [("workers-ai", "workers-ai"), (["openai", "workers-ai"], "openai,workers-ai")],
+        NO_LIST,
+    ),
+]
+
+EVERY_OPTION: dict[str, Any] = {option: good[0][0] for option, _, good, _ in HEADERS}
 
 
 @pytest.mark.parametrize(
-    ("options", "headers"),
-    [
-        ({}, {}),
-        ({"cache_ttl": 3600}, {"cf-aig-cache-ttl": "3600"}),
-        ({"cache_key": "k"}, {"cf-aig-cache-key": "k"}),
-        ({"skip_cache": True}, {"cf-aig-skip-cache": "true"}),
-        ({"skip_cache": False}, {}),
-        ({"collect_log": False}, {"cf-aig-collect-log": "false"}),
-        ({"collect_log": True}, {"cf-aig-collect-log": "true"}),
-        ({"metadata": {"user": "Jörg", "n": 3}}, {"cf-aig-metadata": '{"user":"J\\u00f6rg","n":3}'}),
-        ({"request_timeout_ms": 5000}, {"cf-aig-request-timeout": "5000"}),
-        ({"max_attempts": 3, "backoff": "linear"}, {"cf-aig-max-attempts": "3", "cf-aig-backoff": "linear"}),
-        ({"custom_cost": {"per_token_in": 0.5}}, {"cf-aig-custom-cost": '{"per_token_in":0.5}'}),
-        ({"allowed_models": ["a/*", "b/c"]}, {"cf-aig-allowed-models": "a/*,b/c"}),
-        ({"allowed_providers": "workers-ai"}, {"cf-aig-allowed-providers": "workers-ai"}),
-        ({"zdr": False}, {"cf-aig-zdr": "false"}),
-    ],
+    ("option", "header", "value", "sent"),
+    [(option, header, value, sent) for option, header, good, _ in HEADERS for value, sent in good],
 )
-def test_an_option_is_a_header(options: dict[str, Any], headers: dict[str, str]):
-    assert Gateway("docs", **options).headers() == headers
+def test_an_option_is_one_header_and_nothing_else_is_sent(option: str, header: str, value: Any, sent: str | None):
+    headers = Gateway("docs", **{option: value}).headers()
+    assert list(headers) == [header]
+    assert headers[header] == (json.dumps(value, separators=(",", ":")) if sent is None else sent)
 
 
-def test_there_is_one_header_for_every_option():
-    gateway = Gateway("docs", **EVERY_OPTION)
+@pytest.mark.parametrize(
+    ("option", "value"), [(option, value) for option, _, _, refused in HEADERS for value in refused]
+)
+def test_what_the_gateway_would_refuse_or_drop_is_refused_by_name(option: str, value: Any):
+    with pytest.raises(ValueError, match=f"^gateway {option}"):
+        Gateway("docs", **{option: value})
+
+
+def test_there_is_a_row_for_every_option():
     assert set(EVERY_OPTION) == {each.name for each in fields(Gateway)} - {"id", "token", "route", "base_url"}
-    assert len(gateway.headers()) == len(EVERY_OPTION)
+    assert len(Gateway("docs", **EVERY_OPTION).headers()) == len(EVERY_OPTION)
 
 
-@pytest.mark.parametrize(
-    ("options", "named"),
-    [
-        ({"cache_ttl": 59}, "cache_ttl"),
-        ({"cache_ttl": 2_592_001}, "cache_ttl"),
-        ({"cache_ttl": True}, "cache_ttl"),
-        ({"cache_ttl": 60.5}, "cache_ttl"),
-        ({"cache_ttl": "60"}, "cache_ttl"),
-        ({"max_attempts": 0}, "max_attempts"),
-        ({"max_attempts": 6}, "max_attempts"),
-        ({"retry_delay_ms": 5001}, "retry_delay_ms"),
-        ({"request_timeout_ms": 0}, "request_timeout_ms"),
-        ({"backoff": "random"}, "backoff"),
-        ({"metadata": {"a": None}}, "metadata"),
-        ({"metadata": {"a": {"b": 1}}}, "metadata"),
-        ({"metadata": {str(n): n for n in range(6)}}, "metadata"),
-        ({"custom_cost": {"per_word": 1}}, "custom_cost"),
-        ({"cache_key": "ключ"}, "cache_key"),
-        ({"cache_key": "a\nb"}, "cache_key"),
-        ({"event_id": "a\r\nx: y"}, "event_id"),
-        ({"session_id": "é"}, "session_id"),
-        ({"allowed_models": ("ok", "a\nb")}, "allowed_models"),
-        ({"allowed_providers": ["é"]}, "allowed_providers"),
-        ({"route": "direct"}, "route"),
-    ],
-)
-def test_what_the_gateway_would_refuse_or_drop_is_refused_by_name(options: dict[str, Any], named: str):
-    with pytest.raises(ValueError, match=named):
-        Gateway("docs", **options)
+def test_nothing_is_sent_that_was_not_asked_for():
+    assert Gateway("docs").headers() == {}
+    unasked = {"skip_cache": False, "no_wholesale": False, "no_session_affinity": False}
+    assert Gateway("docs", **unasked).headers() == {}
+
+
+def test_a_route_is_one_of_two():
+    with pytest.raises(ValueError, match="route"):
+        Gateway("docs", route="direct")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", ["", " ", "a b", "a/b", "-a", "ä", "a" * 65, "a\n"])
 def test_an_id_is_a_short_word(name: str):
     with pytest.raises(ValueError, match="gateway id"):
         Gateway(name)
-
-
-@pytest.mark.parametrize("ttl", [60, 2_592_000])
-def test_bounds_are_part_of_the_range(ttl: int):
-    assert Gateway("docs", cache_ttl=ttl).cache_ttl == ttl
 
 
 # Where a request goes
@@ -169,6 +186,16 @@ def test_a_gateway_cannot_be_changed_and_replace_makes_another():
         gateway.replace(max_attempts=9)
 
 
+@pytest.mark.parametrize("options", [{}, *({name: value} for name, value in EVERY_OPTION.items()), EVERY_OPTION])
+def test_a_gateway_has_a_hash_and_what_it_holds_cannot_be_changed(options: dict[str, Any]):
+    gateway = Gateway("docs", **options)
+    assert {gateway: 1}[Gateway("docs", **options)] == 1
+    assert hash(gateway.replace(id="other")) != hash(gateway)
+    for held in (gateway.metadata, gateway.custom_cost):
+        with pytest.raises(TypeError):
+            held["a"] = 1  # type: ignore[index]
+
+
 def test_a_change_of_what_was_handed_in_does_not_reach_the_gateway():
     told = {"user": "u-1"}
     gateway = Gateway("docs", metadata=told)
@@ -182,6 +209,7 @@ def test_a_change_of_what_was_handed_in_does_not_reach_the_gateway():
         (None, None),
         ("", None),
         ({}, None),
+        (False, None),
         ("docs", Gateway("docs")),
         ({"id": "docs", "cache_ttl": 60}, Gateway("docs", cache_ttl=60)),
         (Gateway("docs"), Gateway("docs")),
@@ -191,7 +219,7 @@ def test_what_users_write_is_understood(value: Any, gateway: Gateway | None):
     assert Gateway.coerce(value) == gateway
 
 
-@pytest.mark.parametrize("value", [7, ["docs"], b"docs", {"cache_ttl": 60}, {"id": "docs", "ttl": 60}])
+@pytest.mark.parametrize("value", [7, True, ["docs"], b"docs", {"cache_ttl": 60}, {"id": "docs", "ttl": 60}])
 def test_anything_else_is_refused(value: Any):
     with pytest.raises(ValueError, match="gateway"):
         Gateway.coerce(value)
@@ -218,7 +246,7 @@ OPTIONS = st.fixed_dictionaries(
         ),
         "max_attempts": st.integers(1, 5),
         "backoff": st.sampled_from(["constant", "linear", "exponential"]),
-        "allowed_models": st.lists(st.sampled_from(["@cf/*", "a/b"]), max_size=3),
+        "allowed_models": st.lists(st.sampled_from(["@cf/*", "a/b"]), min_size=1, max_size=3),
     },
 )
 
@@ -243,11 +271,14 @@ def test_any_gateway_is_what_its_dict_says_and_its_headers_are_plain_ascii(optio
         ({"id": "other"}, Gateway("other", cache_ttl=60)),
         ({}, Gateway("docs", cache_ttl=60)),
         ("", Gateway("docs", cache_ttl=60)),
+        (False, None),
         ("other", Gateway("other")),
         (Gateway("other", zdr=True), Gateway("other", zdr=True)),
     ],
 )
-def test_a_mapping_changes_options_and_a_gateway_takes_the_place(change: Any, merged: Gateway):
+def test_a_mapping_changes_options_and_a_gateway_takes_the_place_and_false_leaves_it_out(
+    change: Any, merged: Gateway | None
+):
     assert Gateway("docs", cache_ttl=60).merge(change) == merged
 
 
@@ -297,6 +328,8 @@ def test_a_gateway_from_the_environment(monkeypatch: pytest.MonkeyPatch):
             {"log_id": "l", "cache_status": "HIT", "step": 0, "event_id": "e"},
         ),
         ({"cf-aig-step": "first"}, {"step": "first"}),
+        ({"cf-aig-dlp": '{"action":"FLAG"}'}, {"dlp": {"action": "FLAG"}}),
+        ({"cf-aig-dlp": "yes"}, {"dlp": "yes"}),
         ({"cf-aig-model": "m", "cf-aig-provider": "p"}, {"model": "m", "provider": "p"}),
     ],
 )

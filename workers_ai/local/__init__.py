@@ -17,17 +17,23 @@ if TYPE_CHECKING:
     from .backend import Backend, OpenAIBackend
     from .front_door import RecordedRequest
     from .gateway import Gateway
+    from .guards import DataLossPrevention, Guardrails
+    from .limits import RateLimit, SpendLimit
     from .queue import Queue
     from .server import LocalServer, serve
 
 __all__ = [
     "Account",
     "Backend",
+    "DataLossPrevention",
     "Gateway",
+    "Guardrails",
     "LocalServer",
     "OpenAIBackend",
     "Queue",
+    "RateLimit",
     "RecordedRequest",
+    "SpendLimit",
     "create_app",
     "serve",
 ]
@@ -35,11 +41,15 @@ __all__ = [
 _HOMES = {
     "Account": "account",
     "Backend": "backend",
+    "DataLossPrevention": "guards",
     "Gateway": "gateway",
+    "Guardrails": "guards",
     "LocalServer": "server",
     "OpenAIBackend": "backend",
     "Queue": "queue",
+    "RateLimit": "limits",
     "RecordedRequest": "front_door",
+    "SpendLimit": "limits",
     "create_app": "app",
     "serve": "server",
 }

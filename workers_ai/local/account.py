@@ -4,18 +4,19 @@ import re
 from collections.abc import Iterable, Mapping
 
 from . import errors
-from .families import MODELS
+from .families import MODELS, VENDOR_MODELS
 from .gateway import Gateway
 from .queue import Queue
 from .retired import RETIRED
-from .usage import Ledger
+from .usage import Ledger, Usage
 
 DEFAULT_ACCOUNT_ID = "0" * 32
 # Not a secret: it opens nothing but an emulator.
 DEFAULT_API_TOKEN = "local-emulator-token"
 
-AI_READ, AI_EDIT, GATEWAY_READ = "Workers AI Read", "Workers AI Edit", "AI Gateway Read"
-PERMISSIONS = (AI_READ, AI_EDIT, GATEWAY_READ)
+AI_READ, AI_EDIT = "Workers AI Read", "Workers AI Edit"
+GATEWAY_READ, GATEWAY_EDIT = "AI Gateway Read", "AI Gateway Edit"
+PERMISSIONS = (AI_READ, AI_EDIT, GATEWAY_READ, GATEWAY_EDIT)
 
 _BEARER = re.compile(r"Bearer +(?P<token>\S+)", re.IGNORECASE)
 
@@ -25,6 +26,7 @@ class Account:
 
     gateways: ids, or `Gateway` objects where one has a token or a cache; `default` is always there, as Cloudflare
         makes it by itself.
+    credits: USD that other vendors' models are paid from, unless the gateway stores a key for them.
     missing_models: ids that are refused as unknown (5007); any other id that starts with `@cf/` or `@hf/` is served.
     only_listed: serve the models of the listing and no other: retired ones are refused by their date (5028), the rest
         as unknown.
@@ -38,6 +40,7 @@ class Account:
         api_token: str = DEFAULT_API_TOKEN,
         *,
         gateways: Iterable[str | Gateway] = (),
+        credits: float = 0.0,
         missing_models: Iterable[str] = ("@cf/does/not-exist",),
         only_listed: bool = False,
         permissions: Iterable[str] = PERMISSIONS,
@@ -47,6 +50,7 @@ class Account:
         self.account_id = account_id
         self.api_token = api_token
         self.gateways: dict[str, Gateway] = {}
+        self.credits = credits
         self.missing_models = frozenset(missing_models)
         self.only_listed = only_listed
         self.permissions = frozenset(permissions)
@@ -108,13 +112,24 @@ class Account:
         if _token_in(headers.get("authorization", "")) != self.api_token:
             raise errors.wrong_token()
 
-    def check_model(self, model: str, *, through_gateway: bool) -> None:
-        """Raise `ServiceError` for an id that Workers AI does not serve (quirk 83)."""
+    def charge(self, model: str, usage: Usage, *, own_key: bool = False) -> None:
+        """Count one call; other vendors' models are paid from the credits, unless with a key of one's own."""
+        self.usage.charge(model, usage)
+        if model in VENDOR_MODELS and not own_key:
+            self.credits -= usage.usd
+
+    def check_model(self, model: str, gateway: Gateway | None = None) -> None:
+        """Raise `ServiceError` for an id that is not served (quirk 83), and for a vendor's that nobody pays for."""
+        through_gateway = gateway is not None
         if model.startswith(("@cf/", "@hf/")) and model not in self.missing_models:
             if self.only_listed and model in RETIRED:
                 raise errors.retired(RETIRED[model])
             if not self.only_listed or model in MODELS:
                 return
+        if gateway is not None and model in VENDOR_MODELS:
+            if not gateway.stored_keys and self.credits <= 0:
+                raise errors.gateway(402, 2021, "Insufficient balance; add money to your gateway or use BYOK")
+            return
         if through_gateway and not model.startswith("@"):
             raise errors.gateway(404, 7003, f"Model not found: {model}")
         raise errors.no_such_model(model)

@@ -1,7 +1,7 @@
 """The routes: Cloudflare's REST API, and the AI Gateway host in front of it."""
 
 import json
-from collections.abc import Awaitable, Callable, Mapping, MutableSequence
+from collections.abc import Callable, Mapping, MutableSequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,15 +12,17 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from . import account_api, errors, listing
-from .account import AI_EDIT, AI_READ, GATEWAY_READ, Account
+from . import account_api, errors, listing, vendors
+from .account import AI_EDIT, AI_READ, GATEWAY_EDIT, GATEWAY_READ, Account
 from .backend import Backend
 from .brain import Brain
 from .errors import ServiceError
 from .families import ChatFamily
 from .front_door import EMULATOR_VERSION, REQUEST_ID, FrontDoor, RecordedRequest
 from .gateway import Gateway
+from .log import Log, detail
 from .reply import Reply, encode
+from .routes import Choice
 from .service import Call, Service
 
 _REST = "/client/v4"
@@ -58,6 +60,10 @@ def create_app(
     endpoints = _Endpoints(account, Service(account, backend or Brain(), delay=delay))
     routes = [Route(_AI + path, getattr(endpoints, name), methods=[method]) for method, path, name in _ROUTES]
     routes += [Route(path, getattr(endpoints, name), methods=["GET"]) for path, name in _API_ROUTES]
+    logs = _REST + "/accounts/{account_id}/ai-gateway/gateways/{gateway_id}/logs"
+    routes.append(Route(logs, endpoints.logs, methods=["GET"]))
+    routes.append(Route(logs + "/{log_id}", endpoints.log, methods=["GET", "PATCH"]))
+    routes.append(Route(logs + "/{log_id}/{part}", endpoints.log_body, methods=["GET"]))
     routes.append(Route("/v1/{account_id}/{gateway_id}/{target:path}", endpoints.gateway_host, methods=["POST"]))
     routes.append(Route("/", _about))
     return Starlette(
@@ -136,11 +142,34 @@ class _Endpoints:
             # A provider nobody knows, e.g. `/ai/run/...`, is answered like a gateway nobody knows (quirk 91).
             raise errors.gateway(400, 2001, "Please configure AI Gateway in the Cloudflare dashboard")
 
-        async def behind() -> Reply:
-            self._account.admit_to_models(request.headers)
-            return await self._reply(call, through_gateway=True)
+        if gateway.buffers and call.body.get("stream"):  # a guarded stream comes in one piece
+            call = replace(call, body={**call.body, "stream": False})
+        return await self._through(gateway, request, call, lambda: self._account.admit_to_models(request.headers))
 
-        return await self._through(gateway, request, call, behind)
+    async def logs(self, request: Request) -> Response:
+        """A page of a gateway's log."""
+        return JSONResponse(self._log_of(request).page(request.query_params))
+
+    async def log(self, request: Request) -> Response:
+        """One entry of the log; or feedback, score and metadata put on it."""
+        entries, log_id = self._log_of(request), request.path_params["log_id"]
+        if request.method == "PATCH":
+            entries.patch(log_id, await _body_of(request))
+            return JSONResponse({"success": True, "result": {}})
+        return JSONResponse({"success": True, "result": detail(entries.find(log_id))})
+
+    async def log_body(self, request: Request) -> Response:
+        """What was sent, or answered, as the log has kept it."""
+        entry, part = self._log_of(request).find(request.path_params["log_id"]), request.path_params["part"]
+        if part not in ("request", "response"):
+            raise errors.no_route(request.url.path.removeprefix(_REST))
+        kind = entry["response_content_type"] if part == "response" else "application/json"
+        return Response(entry[f"{part}_body"] or "", 200, {"content-type": kind})
+
+    def _log_of(self, request: Request) -> Log:
+        self._admit(request)
+        self._account.check_permission(GATEWAY_READ if request.method == "GET" else GATEWAY_EDIT)
+        return self._account.gateway(request.path_params["gateway_id"]).log
 
     def _admit(self, request: Request) -> None:
         path = request.url.path.removeprefix(_REST)
@@ -149,14 +178,20 @@ class _Endpoints:
     async def _answer(self, request: Request, call: Call) -> Response:
         """The answer of the REST host: straight from the model, or through the gateway that a header names."""
         gateway_id = request.headers.get("cf-aig-gateway-id")
-        if gateway_id is None:
-            return (await self._reply(call, through_gateway=False)).to_response()
-        gateway = self._account.gateway(gateway_id)
-        return await self._through(gateway, request, call, lambda: self._reply(call, through_gateway=True))
+        if gateway_id is None and not _is_elsewhere(call.model):
+            self._account.check_permission(AI_EDIT)
+            self._account.check_model(call.model)
+            return (await self._service.answer(call)).to_response()
+        # Other vendors' models pass the gateway `default` where none is named.
+        return await self._through(self._account.gateway(gateway_id or "default"), request, call, lambda: None)
 
-    async def _through(
-        self, gateway: Gateway, request: Request, call: Call, run: Callable[[], Awaitable[Reply]]
-    ) -> Response:
+    async def _through(self, gateway: Gateway, request: Request, call: Call, admit: Callable[[], None]) -> Response:
+        choice = gateway.choose(call.model, request.headers)
+
+        async def run() -> Reply:
+            admit()
+            return await (self._paid(call, gateway) if choice is None else self._routed(call, choice, gateway))
+
         passage = gateway.enter(
             request.headers,
             request_id=request.scope[REQUEST_ID],
@@ -166,13 +201,34 @@ class _Endpoints:
             body=call.body,
             # Text answers only: embeddings and scores are not cached.
             cacheable=isinstance(call.family, ChatFamily),
+            routed=choice.headers if choice else None,
         )
         return (await gateway.through(passage, run)).to_response()
 
-    async def _reply(self, call: Call, *, through_gateway: bool) -> Reply:
+    async def _routed(self, call: Call, choice: Choice, gateway: Gateway) -> Reply:
+        """The answer of the first model of a route that gives one; the headers tell which, and at which step."""
+        for step, model in enumerate(choice.models):
+            try:
+                reply = await self._paid(replace(call, model=model), gateway)
+            except ServiceError:
+                if step + 1 == len(choice.models):
+                    raise
+            else:
+                told = {"cf-aig-model": model, "cf-aig-provider": vendors.vendor_of(model), "cf-aig-step": str(step)}
+                reply.headers |= told
+                return reply
+        raise AssertionError("a route has a model")
+
+    async def _paid(self, call: Call, gateway: Gateway) -> Reply:
+        """The answer of one model; of another vendor's model it is paid from the credits, unless a key is stored."""
         self._account.check_permission(AI_EDIT)
-        self._account.check_model(call.model, through_gateway=through_gateway)
-        return await self._service.answer(call)
+        self._account.check_model(call.model, gateway)
+        return await self._service.answer(replace(call, own_key=bool(gateway.stored_keys)))
+
+
+def _is_elsewhere(model: str) -> bool:
+    """Whether an id is no model of Workers AI: a vendor's, a route's, the Auto Router's."""
+    return "/" in model and not model.startswith("@")
 
 
 def _call_behind_gateway(target: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> Call | None:
@@ -183,7 +239,8 @@ def _call_behind_gateway(target: str, body: Mapping[str, Any], headers: Mapping[
         return Call("embeddings", _model_in(body), body)
     if target == "compat/chat/completions":
         # Here the provider stands before the model; without it, it is a model of another provider.
-        return Call("chat/completions", _model_in(body).removeprefix("workers-ai/"), body, headers)
+        model = _model_in(body).removeprefix("workers-ai/")
+        return Call("chat/completions", vendors.known(model) or model, body, headers)
     provider, _, model = target.partition("/")
     model = model.removeprefix("run/")
     return Call("run", model, body, headers) if provider == "workers-ai" and model.startswith("@") else None

@@ -16,6 +16,12 @@ class ServiceError(Exception):
         self.body = body
         self.signed = signed
 
+    @property
+    def code(self) -> int | None:
+        """The gateway's code; None in the other envelopes."""
+        code = self.body.get("internalCode")
+        return code if isinstance(code, int) else None
+
     def body_for(self, request_id: str) -> dict[str, Any]:
         """The body as it goes out for this request."""
         if not self.signed:

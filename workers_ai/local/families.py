@@ -12,10 +12,11 @@ from typing import Any, Literal
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """USD per million tokens."""
+    """USD per million tokens. in_neurons: whether answers tell neurons; other vendors' models tell none."""
 
     input: float
     output: float = 0.0
+    in_neurons: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,9 @@ class ChatFamily:
     name: str
     answer: Literal["response", "completion"]
     native_stream: Literal["response", "completion", "empty"]
-    usage: Literal["total then zeros", "increments, total, zeros", "total twice", "increments, total"]
+    usage: Literal[
+        "total then zeros", "increments, total, zeros", "total twice", "increments, total", "total at the end"
+    ]
     takes_parts: bool
     takes_prompt: bool
     takes_null: bool
@@ -216,6 +219,17 @@ _THINKER = replace(_MODERN, name="always-thinking", thinks="always")
 _KIMI = replace(_VISION, name="kimi", call_ids="kimi")
 _KIMI_25 = replace(_KIMI, name="kimi-k2.5", native_stream="empty")
 
+# Other vendors' models, in OpenAI's form throughout.
+_VENDOR = replace(
+    _MODERN,
+    name="vendor",
+    usage="total at the end",
+    thinks="never",
+    end_token=False,
+    images="any",
+    caches_prompts=False,
+)
+
 _BGE = EmbeddingFamily("bge", 768, pooling="mean", usage="none")
 _BGE_M3 = EmbeddingFamily("bge-m3", 1024, pooling="cls", usage="meta", scores=True)
 _QWEN_EMBEDDING = EmbeddingFamily(
@@ -252,6 +266,9 @@ _FAMILIES: tuple[tuple[str, Family], ...] = (
     ("@cf/qwen/qwen3-30b-*", _QWEN_3),
     ("@cf/qwen/qwen3.*", _VISION),
     ("@cf/aisingapore/gemma-sea-lion-v4-*", _QWEN_3),
+    ("openai/*", _VENDOR),
+    ("anthropic/*", _VENDOR),
+    ("google/*", _VENDOR),
 )
 
 
@@ -321,6 +338,16 @@ MODELS: Mapping[str, Model] = {
 }
 
 
+# Round figures, to have something to count: not the vendors' list prices.
+VENDOR_MODELS: Mapping[str, Model] = {
+    "openai/gpt-5.5": Model(Price(2.0, 10.0, in_neurons=False)),
+    "openai/gpt-5-mini": Model(Price(0.25, 2.0, in_neurons=False)),
+    "anthropic/claude-haiku-4.5": Model(Price(1.0, 5.0, in_neurons=False)),
+    "anthropic/claude-sonnet-4.6": Model(Price(3.0, 15.0, in_neurons=False)),
+    "google/gemini-3-flash": Model(Price(0.5, 3.0, in_neurons=False)),
+}
+
+
 def facts(model: str) -> Model:
     """Price, context window and queue; an unknown model costs what a classic one of 8B does and has no window."""
-    return MODELS.get(model, _UNKNOWN)
+    return MODELS.get(model) or VENDOR_MODELS.get(model) or _UNKNOWN

@@ -25,6 +25,8 @@ def of(generation: Generation, pieces: AsyncIterator[Delta | End], *, openai: bo
         frames: Frames = _classic_native if family.native_stream == "response" else _modern_native
     elif family.usage == "increments, total":
         frames = _modern_openai
+    elif family.usage == "total at the end":
+        frames = _vendor_openai
     else:
         frames = _gpt_oss_openai if family.usage == "total twice" else _classic_openai
     return frames(generation, pieces)
@@ -108,6 +110,20 @@ async def _modern_openai(generation: Generation, pieces: AsyncIterator[Delta | E
             yield {key: value for key, value in frame.items() if key != "usage"}
     if asked:
         yield last
+
+
+async def _vendor_openai(generation: Generation, pieces: AsyncIterator[Delta | End]) -> AsyncIterator[Frame]:
+    """As OpenAI documents it: the total stands on a last frame of no choices, if it was asked for."""
+    request = generation.request
+    stamp = Stamp.of(request, openai=True)
+    yield stamp.chunk([delta_choice({"role": "assistant", "content": ""}, finish_reason=None)])
+    async for piece in _deltas(generation, pieces):
+        if isinstance(piece, End):
+            yield stamp.chunk([delta_choice({}, finish_reason=finish_reason(request, piece))])
+        else:
+            yield stamp.chunk([delta_choice(piece, finish_reason=None)])
+    if request.include_usage:
+        yield stamp.chunk([], usage=generation.usage.with_details())
 
 
 async def _modern_chunks(

@@ -44,7 +44,8 @@ def of_json(value: Any, *, status: int = 200, usage: Usage | None = None) -> Rep
     """A reply with a JSON body. With `usage`, the neurons stand in a header too, to two places (quirk 72)."""
     reply = Reply(status, encode(value))
     if usage is not None:
-        reply.headers["cf-ai-neurons"] = f"{usage.neurons:.2f}"
+        if usage.price.in_neurons:
+            reply.headers["cf-ai-neurons"] = f"{usage.neurons:.2f}"
         reply.usage = lambda: usage
     return reply
 

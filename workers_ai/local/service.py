@@ -32,6 +32,7 @@ class Call:
     """A call of one model: `endpoint` "run" is the native one, the other two are those of `/ai/v1`.
 
     queued: it is for the batch queue.
+    own_key: a vendor's model is called with a key that the gateway stores, and not paid from the credits.
     """
 
     endpoint: Endpoint
@@ -39,6 +40,7 @@ class Call:
     body: Mapping[str, Any]
     headers: Mapping[str, str] = field(default_factory=dict)
     queued: bool = False
+    own_key: bool = False
 
     @property
     def family(self) -> Family:
@@ -60,9 +62,9 @@ class Service:
         reply = await self._answer(call)
         if reply.usage is not None:
             if reply.events is None:
-                self._account.usage.charge(call.model, reply.usage())
+                self._account.charge(call.model, reply.usage(), own_key=call.own_key)
             else:
-                reply.events = self._charged(call.model, reply, reply.events)
+                reply.events = self._charged(call, reply, reply.events)
         return reply
 
     async def _queued(self, call: Call) -> Reply:
@@ -114,13 +116,13 @@ class Service:
             return of_json(answer.openai(request, whole, usage), usage=usage)
         return of_json(in_envelope(answer.native(request, whole, usage)), usage=usage)
 
-    async def _charged(self, model: str, reply: Reply, events: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async def _charged(self, call: Call, reply: Reply, events: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         try:
             async for event in events:
                 yield event
         finally:
             if reply.usage is not None:
-                self._account.usage.charge(model, reply.usage())
+                self._account.charge(call.model, reply.usage(), own_key=call.own_key)
 
 
 def _wanted(family: Family) -> str:

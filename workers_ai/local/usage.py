@@ -34,8 +34,8 @@ class Usage:
 
     @property
     def neurons(self) -> float:
-        """The price in neurons."""
-        return self.usd / USD_PER_NEURON
+        """The price in neurons; 0 where the price is not told in them."""
+        return self.usd / USD_PER_NEURON if self.price.in_neurons else 0.0
 
     def counts(self) -> dict[str, object]:
         """The three token counts, and nothing else."""
@@ -57,8 +57,8 @@ class Usage:
         return {**self.counts(), **details}
 
     def full(self) -> dict[str, object]:
-        """Counts, cached part and neurons."""
-        return {**self.with_details(), "neurons": self.neurons}
+        """Counts, cached part, and neurons where the price is told in them."""
+        return {**self.with_details(), **({"neurons": self.neurons} if self.price.in_neurons else {})}
 
 
 @dataclass(slots=True)

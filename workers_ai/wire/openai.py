@@ -20,7 +20,7 @@ def encode_chat(
         body["stream"] = True
         if usage:
             body["stream_options"] = {"include_usage": True}
-    return "ai/v1/chat/completions", body
+    return call.chat_path, body
 
 
 def encode_prompt(

@@ -3,7 +3,7 @@ import uuid
 
 import pytest
 
-from workers_ai.local import Account, Gateway
+from workers_ai.local import Account, DataLossPrevention, Gateway, Guardrails, RateLimit, SpendLimit
 
 LLAMA = "@cf/meta/llama-3.1-8b-instruct"
 HELLO = {"messages": [{"role": "user", "content": "Hello"}]}
@@ -199,3 +199,93 @@ def test_without_a_log_there_is_no_log_id(guarded):
 def test_metadata_keeps_five_entries_and_one_bad_value_drops_all(guarded, sent, kept):
     assert through(guarded, cf_aig_metadata=sent).status_code == 200
     assert json.loads(guarded.account.gateway("docs").logs[0]["metadata"]) == kept
+
+
+# What a gateway refuses by itself, and which model it chooses
+
+
+def code_of(response):
+    body = response.json()
+    return response.status_code, body.get("internalCode")
+
+
+def test_a_rate_limit_counts_a_sliding_time(make_emulator, clock):
+    emulator = make_emulator(Account(gateways=[Gateway("docs", rate_limit=RateLimit(2, 10), clock=clock)]))
+    assert [code_of(through(emulator))[0] for _ in range(3)] == [200, 200, 429]
+    clock.now += 11
+    response = through(emulator)
+    assert response.status_code == 200
+    assert "retry-after" not in through(emulator).headers
+
+
+def test_a_spend_limit_holds_until_its_window_is_over_and_hits_ignore_it(make_emulator, clock):
+    gateway = Gateway("docs", spend_limit=SpendLimit(1e-9, 100), cache_ttl=3600, clock=clock)
+    emulator = make_emulator(Account(gateways=[gateway]))
+    assert code_of(through(emulator))[0] == 200
+    assert code_of(through(emulator, OTHER)) == (429, 2045)
+    assert status_of(through(emulator)) == "HIT"
+    clock.now += 101
+    assert code_of(through(emulator, OTHER))[0] == 200
+
+
+def test_guardrails_read_the_system_text_and_may_only_note(make_emulator):
+    told = {"messages": [{"role": "system", "content": "No Dynamite."}, {"role": "user", "content": "Hello"}]}
+    for action, status in (("BLOCK", 422), ("FLAG", 200)):
+        guarded = Gateway("docs", guardrails=Guardrails(prompt=["dynamite"], action=action))
+        assert through(make_emulator(Account(gateways=[guarded])), told).status_code == status
+    down = Gateway("docs", guardrails=Guardrails(scanner="down", action="FLAG"))
+    assert through(make_emulator(Account(gateways=[down])), told).status_code == 200
+
+
+def test_a_guarded_stream_is_whole_on_the_gateways_host_and_passes_on_the_rest_host(make_emulator):
+    """On the REST host the verdict is not enforced on what streams."""
+    emulator = make_emulator(Account(gateways=[Gateway("docs", guardrails=Guardrails(answer=["response"]))]))
+    streamed = HELLO | {"stream": True}
+    assert through(emulator, streamed).headers["content-type"] == "text/event-stream"
+    response = emulator.post(f"/v1/{emulator.account.account_id}/docs/workers-ai/run/{LLAMA}", streamed)
+    assert code_of(response) == (424, 2017)
+
+
+def test_embeddings_skip_the_check_of_the_answer(make_emulator):
+    emulator = make_emulator(Account(gateways=[Gateway("docs", guardrails=Guardrails(answer=["data"]))]))
+    assert emulator.run("@cf/baai/bge-m3", {"text": "x"}, cf_aig_gateway_id="docs").status_code == 200
+
+
+def test_a_finding_stands_in_a_header_whether_it_blocks_or_not(make_emulator):
+    for action, status in (("BLOCK", 400), ("FLAG", 200)):
+        emulator = make_emulator(
+            Account(gateways=[Gateway("docs", data_loss_prevention=DataLossPrevention(["Hello"], action))])
+        )
+        response = through(emulator)
+        assert response.status_code == status
+        assert json.loads(response.headers["cf-aig-dlp"])["action"] == action
+
+
+def test_another_vendors_model_is_paid_from_the_credits_unless_a_key_is_stored(make_emulator):
+    emulator = make_emulator(Account(gateways=["docs", Gateway("keyed", stored_keys=["default"])], credits=0.01))
+    body = HELLO | {"model": "openai/gpt-5.5"}
+    answer = emulator.v1("chat/completions", body)
+    assert (answer.status_code, answer.json()["model"]) == (200, "openai/gpt-5.5")
+    assert "neurons" not in answer.json()["usage"]
+    assert "cf-ai-neurons" not in answer.headers
+    left = emulator.account.credits
+    assert left < 0.01
+    assert emulator.v1("chat/completions", body, cf_aig_gateway_id="keyed").status_code == 200
+    assert emulator.account.credits == left
+    assert emulator.account.usage.neurons == 0
+    emulator.account.credits = 0
+    refused = emulator.v1("chat/completions", body)
+    assert code_of(refused) == (402, 2021)
+    assert "cf-aig-log-id" not in refused.headers
+
+
+def test_the_auto_router_keeps_a_turns_model(make_emulator):
+    emulator = make_emulator(Account(credits=1))
+    body = HELLO | {"model": "cloudflare/auto"}
+    first = emulator.v1("chat/completions", body, cf_aig_session_id="s", cf_aig_allowed_models="anthropic/*")
+    wide = {"cf_aig_session_id": "s", "cf_aig_allowed_models": "anthropic/*,openai/*"}
+    again = emulator.v1("chat/completions", body, **wide)
+    assert again.headers["cf-aig-routed-model"] == first.headers["cf-aig-routed-model"]
+    assert again.headers["cf-aig-routing-reason"] == "pinned_by_turn"
+    free = emulator.v1("chat/completions", body, **wide, cf_aig_no_session_affinity="true")
+    assert free.headers["cf-aig-routed-model"].startswith("openai/")
