@@ -19,9 +19,10 @@ Sample = Mapping[str, Any]
 class Row:
     """One contestant in one scenario, over all rounds.
 
-    cpu: microseconds for one operation, `least` to `most` over the rounds. ratio: to raw httpx, the median of the
-    rounds' own ratios: what disturbs the machine disturbs neighbours alike. total: raw httpx and the framework alone,
-    added up, as such a ratio: what no adapter on httpx goes below. wall: milliseconds of a block.
+    cpu: microseconds for one operation, `least` to `most` over the rounds. ratio, wall_ratio: of CPU and of wall to
+    raw httpx, the median of the rounds' own ratios: what disturbs the machine disturbs neighbours alike. total: raw
+    httpx and the framework alone, added up, as such a ratio: what no adapter on httpx goes below. wall: milliseconds
+    of a block.
     """
 
     contestant: str
@@ -31,6 +32,7 @@ class Row:
     ratio: float | None = None
     total: float | None = None
     wall: float = 0.0
+    wall_ratio: float | None = None
     first_token: float | None = None
     connections: int = 0
     in_flight: int = 0
@@ -42,7 +44,12 @@ class Row:
         """Whether the goal is reached; None where there is none or it cannot be told."""
         if self.goal is None or self.ratio is None:
             return None
-        return self.ratio <= self.goal.ratio and (self.goal.wall_ms is None or self.wall <= self.goal.wall_ms)
+        reached = (
+            (self.ratio, self.goal.ratio),
+            (self.wall, self.goal.wall_ms),
+            (self.wall_ratio, self.goal.wall_ratio),
+        )
+        return all(most is None or (value is not None and value <= most) for value, most in reached)
 
 
 @dataclass(slots=True)
@@ -70,6 +77,7 @@ def row(contestant: str, samples: Sequence[Sample], floor: Sequence[Sample], goa
         most=max(costs),
         ratio=median(one["cpu"] / other["cpu"] for one, other in zip(samples, floor, strict=True)),
         wall=median(sample["wall"] for sample in samples) * 1e3,
+        wall_ratio=median(one["wall"] / other["wall"] for one, other in zip(samples, floor, strict=True)),
         first_token=median(firsts) if firsts else None,
         connections=max(sample["connections"] for sample in samples),
         in_flight=max(sample["most_in_flight"] for sample in samples),
@@ -101,7 +109,7 @@ def scenario_table(name: str, scenario: Scenario, rows: Sequence[Row]) -> Iterat
     """One scenario."""
     yield f"{name}. {scenario.title}"
     first = any(one.first_token is not None for one in rows)
-    head = ["", f"CPU us/{scenario.unit}", f"x {RAW}", "floor+null", "spread us", "wall ms"]
+    head = ["", f"CPU us/{scenario.unit}", f"x {RAW}", "floor+null", "spread us", "wall ms", "x wall"]
     head += [*(["1st token ms"] if first else []), "conns", "in flight", "goal", "met"]
     yield from _table(head, [_cells(one, first_token=first) for one in rows])
 
@@ -110,7 +118,8 @@ def _cells(one: Row, *, first_token: bool) -> list[str]:
     if one.failure is not None:
         return [one.contestant, "failed: " + one.failure[:90]]
     cells = [one.contestant, f"{one.cpu:.1f}", *("" if x is None else f"{x:.2f}" for x in (one.ratio, one.total))]
-    cells += [f"{one.least:.1f}..{one.most:.1f}", f"{one.wall:.1f}"]
+    wall_ratio = "" if one.wall_ratio is None else f"{one.wall_ratio:.2f}"
+    cells += [f"{one.least:.1f}..{one.most:.1f}", f"{one.wall:.1f}", wall_ratio]
     if first_token:
         cells.append("-" if one.first_token is None else f"{one.first_token:.2f}")
     return [*cells, str(one.connections), str(one.in_flight), _goal(one.goal), _yes(one.met)]
@@ -139,7 +148,10 @@ def _spread(ratios: Sequence[float]) -> str:
 def _goal(goal: Goal | None) -> str:
     if goal is None:
         return ""
-    return f"<= {goal.ratio:.2f}" + (f", {goal.wall_ms:.0f} ms" if goal.wall_ms is not None else "")
+    told = [f"{goal.ratio:.2f}"] if goal.ratio is not None else []
+    told += [f"{goal.wall_ms:.0f} ms"] if goal.wall_ms is not None else []
+    told += [f"{goal.wall_ratio:.2f} wall"] if goal.wall_ratio is not None else []
+    return "<= " + ", ".join(told)
 
 
 def _yes(met: object) -> str:

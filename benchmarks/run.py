@@ -103,7 +103,7 @@ def compare(name: str, workers: Mapping[str, Worker], *, rounds: int, port: str,
     for _ in range(rounds):
         for contestant, blocks in samples.items():
             counters(port)
-            told = workers[contestant].measure(name)
+            told = workers[contestant].measure(scenario.raw or name if contestant == RAW else name)
             blocks.append({**told, **counters(port)} if "error" not in told else told)
     rows = [row(each, blocks, samples[RAW], scenario.goals.get(each)) for each, blocks in samples.items()]
     result.rows[name] = with_totals(rows)

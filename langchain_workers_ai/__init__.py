@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from langchain_workers_ai.embeddings import WorkersAIEmbeddings as WorkersAIEmbeddings
     from langchain_workers_ai.llms import WorkersAI as WorkersAI
     from langchain_workers_ai.rerank import WorkersAIRerank as WorkersAIRerank
+    from workers_ai import EmbeddingIdentity as EmbeddingIdentity
     from workers_ai import Gateway as Gateway
+    from workers_ai import check_identity as check_identity
     from workers_ai import close_all as close_all
     from workers_ai.errors import *  # noqa: F403 - the whole family
 
@@ -25,7 +27,7 @@ _OWN = {
     "WorkersAIEmbeddings": "embeddings",
     "WorkersAIRerank": "rerank",
 }
-_CORE = ("Gateway", "close_all", *ERROR_NAMES)
+_CORE = ("EmbeddingIdentity", "Gateway", "check_identity", "close_all", *ERROR_NAMES)
 
 __all__ = [*sorted((*_OWN, *_CORE))]
 

@@ -11,11 +11,14 @@ from pydantic import ConfigDict, Field
 from langchain_workers_ai.errors import ERROR_CLASSES
 from workers_ai import bulk
 from workers_ai.embedding_fields import DEFAULT_EMBEDDING_MODEL, EmbeddingFields
+from workers_ai.progress import watched
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from typing import Unpack
 
     from langchain_workers_ai.options import WorkersAIEmbeddingsOptions
+    from workers_ai.embedding_identity import EmbeddingIdentity
     from workers_ai.errors import ErrorClasses
     from workers_ai.tasks.embeddings import EmbeddingRequest
 
@@ -49,11 +52,18 @@ class WorkersAIEmbeddings(Embeddings, EmbeddingFields):
     """Full id. The default never changes within a major version: it is part of stored indexes."""
     batch_size: int | None = Field(default=None, ge=1)
     """Texts in one request; unset, and at most, the model's own limit."""
+    show_progress_bar: bool = False
+    """A bar over the texts of `embed_documents`, on a terminal: texts a second, neurons, USD. Needs tqdm."""
 
     @property
     def model_name(self) -> str:
         """The model's id, under the name that other classes use."""
         return self.model
+
+    @property
+    def identity(self) -> EmbeddingIdentity:
+        """Model, pooling and dimensions in effect: what `check_identity` compares with an index."""
+        return self._identity_with(self.model)
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """One vector for each text, in their order; an empty list makes no request."""
@@ -73,11 +83,19 @@ class WorkersAIEmbeddings(Embeddings, EmbeddingFields):
 
     def _embed(self, texts: list[str], *, queries: bool) -> list[list[float]]:
         requests = self._requests(texts, queries=queries)
-        return bulk.embed(self._transport, requests, max_concurrency=self.max_concurrency)
+        with self._watched(texts, queries=queries) as on_answer:
+            return bulk.embed(self._transport, requests, max_concurrency=self.max_concurrency, on_answer=on_answer)
 
     async def _aembed(self, texts: list[str], *, queries: bool) -> list[list[float]]:
         requests = self._requests(texts, queries=queries)
-        return await bulk.aembed(self._transport, requests, max_concurrency=self.max_concurrency)
+        with self._watched(texts, queries=queries) as on_answer:
+            return await bulk.aembed(
+                self._transport, requests, max_concurrency=self.max_concurrency, on_answer=on_answer
+            )
 
     def _requests(self, texts: list[str], *, queries: bool) -> list[EmbeddingRequest]:
         return self._exchange(self._embedding_requests, self.model, texts, queries=queries, batch_size=self.batch_size)
+
+    def _watched(self, texts: list[str], *, queries: bool) -> AbstractContextManager[bulk.OnAnswer]:
+        shown = self.show_progress_bar and not queries
+        return watched(len(texts), shown=shown, on_usage=self.on_usage)

@@ -48,6 +48,7 @@ class WorkersAIEmbeddingsOptions(EmbeddingOptions, ConnectionOptions, total=Fals
     """Arguments of WorkersAIEmbeddings."""
 
     batch_size: int | None
+    show_progress_bar: bool
 
 
 class WorkersAIRerankOptions(RerankOptions, ConnectionOptions, total=False):

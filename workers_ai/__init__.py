@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from workers_ai.answers import Vectors as Vectors
     from workers_ai.bulk_embedder import BulkEmbedder as BulkEmbedder
     from workers_ai.client import Client as Client
+    from workers_ai.embedding_identity import EmbeddingIdentity as EmbeddingIdentity
+    from workers_ai.embedding_identity import check_identity as check_identity
     from workers_ai.errors import *  # noqa: F403 - the whole family, as `errors.__all__` lists it
     from workers_ai.gateway import Gateway as Gateway
     from workers_ai.gateway_logs import GatewayLogs as GatewayLogs
@@ -52,6 +54,7 @@ _HOMES = {
     "ChatAnswer": "answers",
     "ChatDelta": "answers",
     "Client": "client",
+    "EmbeddingIdentity": "embedding_identity",
     "Gateway": "gateway",
     "ItemError": "queued",
     "QueueStatus": "queued",
@@ -62,6 +65,7 @@ _HOMES = {
     "GatewayLogs": "gateway_logs",
     "Usage": "usage",
     "Vectors": "answers",
+    "check_identity": "embedding_identity",
     "close_all": "pool",
     **dict.fromkeys(ERROR_NAMES, "errors"),
 }

@@ -9,6 +9,7 @@ from workers_ai import bulk, ranking, telemetry
 from workers_ai.answers import ChatAnswer, ChatDelta, Ranking
 from workers_ai.connection import CALL_OPTIONS, ConnectionFields
 from workers_ai.embedding_fields import DEFAULT_EMBEDDING_MODEL
+from workers_ai.progress import OnUsage, watched
 from workers_ai.rerank_fields import DEFAULT_RERANK_MODEL
 from workers_ai.tasks import chat as chats
 from workers_ai.tasks import completion, embeddings
@@ -28,6 +29,18 @@ if TYPE_CHECKING:
 
 Messages = str | Sequence[WireMessage]
 
+_OF_EMBEDDINGS = frozenset(
+    {
+        "pooling",
+        "dimensions",
+        "queries",
+        "instruction",
+        "batch_size",
+        "max_concurrency",
+        "show_progress_bar",
+        "on_usage",
+    }
+)
 _OF_TOOLS = frozenset({"tools", "tool_choice", "parallel_tool_calls"})
 
 
@@ -93,12 +106,35 @@ class Client(ConnectionFields):
         *,
         model: str = DEFAULT_EMBEDDING_MODEL,
         pooling: embeddings.Pooling | None = None,
+        dimensions: int | None = None,
+        queries: bool = False,
+        instruction: str | None = None,
+        batch_size: int | None = None,
         max_concurrency: int = bulk.MAX_CONCURRENCY,
+        show_progress_bar: bool = False,
+        on_usage: OnUsage | None = None,
         **options: Any,
     ) -> list[list[float]]:
-        """One vector for each text, in their order; any number of texts, several requests in flight."""
-        requests = self._texts(texts, model, pooling, options)
-        return bulk.embed(self._transport, requests, max_concurrency=max_concurrency)
+        """One vector for each text, in their order; any number of texts, several requests in flight.
+
+        pooling: "mean" or "cls", where the model takes it. dimensions: of a vector, where the model lets one choose.
+        queries: the texts are questions, which some models embed apart. instruction: the model's own for questions,
+        where it takes one, else put before each text. batch_size: texts in one request; unset, and at most, the
+        model's limit. show_progress_bar: on a terminal; needs tqdm. on_usage: called with the usage of each request.
+        options: api, gateway, extra_body, ...
+        """
+        requests = self._texts(
+            texts,
+            model,
+            options,
+            batch_size,
+            queries=queries,
+            instruction=instruction,
+            pooling=pooling,
+            dimensions=dimensions,
+        )
+        with watched(len(texts), shown=show_progress_bar, on_usage=on_usage) as on_answer:
+            return bulk.embed(self._transport, requests, max_concurrency=max_concurrency, on_answer=on_answer)
 
     async def aembed(
         self,
@@ -106,12 +142,28 @@ class Client(ConnectionFields):
         *,
         model: str = DEFAULT_EMBEDDING_MODEL,
         pooling: embeddings.Pooling | None = None,
+        dimensions: int | None = None,
+        queries: bool = False,
+        instruction: str | None = None,
+        batch_size: int | None = None,
         max_concurrency: int = bulk.MAX_CONCURRENCY,
+        show_progress_bar: bool = False,
+        on_usage: OnUsage | None = None,
         **options: Any,
     ) -> list[list[float]]:
         """As `embed`."""
-        requests = self._texts(texts, model, pooling, options)
-        return await bulk.aembed(self._transport, requests, max_concurrency=max_concurrency)
+        requests = self._texts(
+            texts,
+            model,
+            options,
+            batch_size,
+            queries=queries,
+            instruction=instruction,
+            pooling=pooling,
+            dimensions=dimensions,
+        )
+        with watched(len(texts), shown=show_progress_bar, on_usage=on_usage) as on_answer:
+            return await bulk.aembed(self._transport, requests, max_concurrency=max_concurrency, on_answer=on_answer)
 
     def rerank(
         self,
@@ -200,11 +252,12 @@ class Client(ConnectionFields):
         return completion.CompletionRequest(self._call(model, options), prompt, self._known(options))
 
     def _texts(
-        self, texts: Sequence[str], model: str, pooling: embeddings.Pooling | None, options: dict[str, Any]
+        self, texts: Sequence[str], model: str, options: dict[str, Any], batch_size: int | None, **told: Any
     ) -> list[embeddings.EmbeddingRequest]:
         call = self._call(model, options)
-        self._refuse_unknown(options, known=frozenset({"pooling", "max_concurrency"}))
-        return bulk.requests_for(embeddings.EmbeddingRequest(call, texts, pooling=pooling))
+        self._refuse_unknown(options, known=_OF_EMBEDDINGS)
+        request = embeddings.EmbeddingRequest(call, texts, **told)
+        return self._exchange(bulk.requests_for, request, batch_size=batch_size)
 
     def _to_rank(
         self, query: str, texts: Sequence[str], model: str, top_n: int | None, batch_size: int, options: dict[str, Any]

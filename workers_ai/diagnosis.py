@@ -260,6 +260,7 @@ def _make(
         error.retryable = is_retryable(status=status, code=code)
     if isinstance(error, e.ContextLengthError):
         error.tokens, error.limit = _numbers(message)
+        error.of_one_text = "sequence too long" in message.lower()
     if isinstance(error, (e.QuotaExceededError, e.ModelNotFoundError, e.BadRequestError)):
         error.retryable = False
     return error

@@ -22,7 +22,7 @@ WorkersAIError
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 if TYPE_CHECKING:
@@ -61,7 +61,11 @@ FIELDS = (
     "response",
     "partial",
     "gateway",
+    "done",
+    "not_done",
 )
+
+_RANGES_TOLD = 5
 
 
 class WorkersAIError(Exception):
@@ -78,6 +82,8 @@ class WorkersAIError(Exception):
     response: status, headers and body of the refusal, None where there was none.
     partial: text that had arrived before a stream failed.
     gateway: what AI Gateway told of the failed request (log_id, event_id, step, ...), {} where none was passed.
+    done, not_done: where one of several requests failed, which of the texts have their answer and which have not:
+        ranges of positions in the list that was given.
     """
 
     default_retryable: ClassVar[bool] = False
@@ -96,6 +102,8 @@ class WorkersAIError(Exception):
         response: Reply | None = None,
         partial: str | None = None,
         gateway: Mapping[str, Any] | None = None,
+        done: Sequence[range] = (),
+        not_done: Sequence[range] = (),
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -109,6 +117,8 @@ class WorkersAIError(Exception):
         self.response = response
         self.partial = partial
         self.gateway = dict(gateway or {})
+        self.done = done
+        self.not_done = not_done
 
     @property
     def status_code(self) -> int | None:
@@ -134,7 +144,10 @@ class WorkersAIError(Exception):
         told = ", ".join(f"{name} {value}" for name, value in facts if value is not None)
         text = self.message.rstrip(". ") if told or self.hint else self.message
         text = f"{text} ({told})" if told else text
-        return " ".join((f"{text}. {self.hint}" if self.hint else text).split())
+        text = f"{text}. {self.hint}" if self.hint else text
+        if self.not_done:
+            text = f"{text}. Done: {_told(self.done)}; not done: {_told(self.not_done)}"
+        return " ".join(text.split())
 
     def fields(self) -> dict[str, Any]:
         """Everything that makes this error, by argument name."""
@@ -167,19 +180,23 @@ class ContextLengthError(BadRequestError):
     """Prompt plus max_tokens exceed the model's window (3010, 5021, some 3030). Lowering max_tokens can help.
 
     tokens: tokens asked for, as the service counted them; limit: tokens allowed. None where it did not say.
+    of_one_text: one text of several is too long by itself, and it is not said which.
     """
 
     tokens: int | None = None
     limit: int | None = None
+    of_one_text: bool = False
 
     def fields(self) -> dict[str, Any]:
-        return {**super().fields(), "tokens": self.tokens, "limit": self.limit}
+        own = {"tokens": self.tokens, "limit": self.limit, "of_one_text": self.of_one_text}
+        return {**super().fields(), **own}
 
     @classmethod
     def rebuild(cls, fields: dict[str, Any]) -> Self:
-        rest = {name: value for name, value in fields.items() if name not in ("tokens", "limit")}
+        rest = {name: value for name, value in fields.items() if name in FIELDS}
         error = cls(**rest)
         error.tokens, error.limit = fields.get("tokens"), fields.get("limit")
+        error.of_one_text = bool(fields.get("of_one_text"))
         return error
 
 
@@ -241,6 +258,13 @@ class APITimeoutError(WorkersAIError, TimeoutError):
     """No answer, or no next event of a stream, within `timeout`."""
 
     default_retryable = True
+
+
+def _told(ranges: Sequence[range]) -> str:
+    """Ranges of texts in words."""
+    shown = [f"texts[{each.start}:{each.stop}]" for each in ranges[:_RANGES_TOLD]]
+    more = ["..."] if len(ranges) > _RANGES_TOLD else []
+    return ", ".join([*shown, *more]) or "none"
 
 
 ErrorClasses = Mapping[type[WorkersAIError], type[WorkersAIError]]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from workers_ai.api import Api
     from workers_ai.connection import HttpAsyncClient, HttpClient, Timeout
     from workers_ai.gateway import Gateway
+    from workers_ai.progress import OnUsage
     from workers_ai.settings import Token, TokenSource
     from workers_ai.tasks.embeddings import Pooling
 
@@ -97,6 +98,7 @@ class EmbeddingOptions(TypedDict, total=False):
     max_concurrency: int
     query_instruction: str | None
     text_instruction: str | None
+    on_usage: OnUsage | None
 
 
 class BulkEmbedderOptions(ConnectionOptions, EmbeddingOptions, total=False):

@@ -56,12 +56,7 @@ class TextEmbedder(EmbeddingFields):
     @property
     def identity(self) -> dict[str, Any]:
         """What tells vectors of this object from others': they do not mix in one index."""
-        info = self._call(self.model, {}).info
-        return {
-            "model": self.model,
-            "pooling": self.pooling or info.default_pooling,
-            "dimensions": self.dimensions or info.dimensions,
-        }
+        return self._identity_with(self.model).to_dict()
 
     def key_of(self, text: str) -> str:
         """What `key` adds for `text`."""

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import copy
+import io
 import json
+import pickle
+import sys
 import threading
 import time
 
 import httpx
 import pytest
-from langchain_core.exceptions import ModelAPIError, ModelInvalidRequestError
+from langchain_core.exceptions import ContextOverflowError, ModelAPIError, ModelInvalidRequestError, ModelRateLimitError
 from langchain_core.vectorstores import InMemoryVectorStore
 
 from langchain_workers_ai import BadRequestError, CapacityError, InvalidResponseError, WorkersAIEmbeddings
@@ -201,6 +205,55 @@ def test_an_unknown_argument_is_an_error_that_names_the_nearest():
         WorkersAIEmbeddings(batchsize=5)
 
 
+@WAYS
+async def test_the_usage_of_each_request_is_told(service, way):
+    def answer(request: httpx.Request) -> httpx.Response:
+        count = len(json.loads(request.content)["documents"])
+        usage = {"prompt_tokens": count, "total_tokens": count}
+        return httpx.Response(200, json={"success": True, "result": {"data": [[1.0]] * count, "usage": usage}})
+
+    told: list[int] = []
+    model = service.answers(answer).embeddings(model=QWEN, on_usage=lambda usage: told.append(usage.input_tokens))
+    await embedded(model, ["text"] * 70, way)
+    assert sorted(told) == [6, 32, 32]
+
+
+def test_copies_tell_their_usage_too_and_a_pickle_does_not(service):
+    told: list[object] = []
+    model = service.embeddings(on_usage=told.append, http_client=None, http_async_client=None)
+    assert copy.copy(model).on_usage == copy.deepcopy(model).on_usage == model.model_copy().on_usage == told.append
+    assert pickle.loads(pickle.dumps(model)).on_usage is None
+    assert "on_usage" not in repr(model)
+
+
+@WAYS
+async def test_a_bar_is_shown_for_documents(service, way):
+    service.answers(service.embeds(numbered))
+    stderr = io.StringIO()
+    stderr.isatty = lambda: True
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stderr", stderr)
+        model = service.embeddings(show_progress_bar=True)
+        model.embed_query("question 1")
+        assert stderr.getvalue() == ""
+        await embedded(model, [f"text {n}" for n in range(150)], way)
+    assert "150/150" in stderr.getvalue()
+
+
+@WAYS
+async def test_the_error_of_many_requests_says_which_texts_are_done(service, way):
+    service.answers(service.embeds(numbered), service.refuses(429, {"errors": [{"code": 3036, "message": "spent"}]}))
+    model = service.embeddings(batch_size=2, max_concurrency=1)
+    with pytest.raises(ModelRateLimitError, match=r"Done: texts\[0:2\]; not done: texts\[2:5\]"):
+        await embedded(model, [f"text {n}" for n in range(5)], way)
+
+
+def test_dimensions_that_the_model_does_not_offer_are_refused_before_anything_is_sent(service):
+    with pytest.raises(BadRequestError, match="dimensions=256"):
+        service.embeddings(dimensions=256).embed_query("a")
+    assert service.requests == []
+
+
 # On the emulator: real lexical vectors
 
 
@@ -244,3 +297,17 @@ def test_one_model_serves_eight_threads(on_the_emulator):
 
 async def test_a_sync_call_works_inside_a_running_loop(on_the_emulator):
     assert len(on_the_emulator.embed_documents([f"text {n}" for n in range(120)])) == 120
+
+
+@WAYS
+async def test_texts_that_are_too_many_together_go_out_in_parts(on_the_emulator, way):
+    """Each has more tokens for the emulator than the estimate says: it refuses, and the halves pass."""
+    texts = [f"{n} " + "1a" * 1400 for n in range(30)]  # the emulator counts 2,800 tokens in each
+    assert len({tuple(row) for row in await embedded(on_the_emulator, texts, way)}) == 30
+
+
+@WAYS
+async def test_a_text_that_is_too_long_is_named_by_its_position_among_all(on_the_emulator, way):
+    texts = ["short"] * 230 + ["1a" * 5000] + ["short"] * 20
+    with pytest.raises(ContextOverflowError, match=r"texts\[230\] is too long"):
+        await embedded(on_the_emulator, texts, way)

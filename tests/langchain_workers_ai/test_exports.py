@@ -10,12 +10,13 @@ import workers_ai
 from workers_ai import errors as family
 
 CLASSES = {"ChatWorkersAI", "WorkersAI", "WorkersAIEmbeddings", "WorkersAIRerank"}
+CORE = {"EmbeddingIdentity", "Gateway", "check_identity", "close_all"}
 ERRORS = {name for name, value in vars(family).items() if isinstance(value, type) and issubclass(value, Exception)}
 
 
 def test_the_public_names_are_these():
     """Four classes, the gateway, the way to close the pools, and every error: one import line serves a user."""
-    assert set(langchain_workers_ai.__all__) == CLASSES | ERRORS | {"Gateway", "close_all"}
+    assert set(langchain_workers_ai.__all__) == CLASSES | ERRORS | CORE
 
 
 def test_dir_shows_what_can_be_imported():
@@ -27,7 +28,7 @@ def test_every_public_name_is_there(name):
     assert getattr(langchain_workers_ai, name).__name__ == name
 
 
-@pytest.mark.parametrize("name", sorted(ERRORS | {"Gateway", "close_all"}))
+@pytest.mark.parametrize("name", sorted(ERRORS | CORE))
 def test_what_the_core_shares_is_the_cores_own(name):
     """So that `except workers_ai.RateLimitError` and `except langchain_workers_ai.RateLimitError` are one."""
     assert getattr(langchain_workers_ai, name) is getattr(workers_ai, name)

@@ -106,11 +106,12 @@ CHAT: dict[str, Any] = {
 EMBEDDINGS: dict[str, Any] = {
     "model": "@cf/baai/bge-base-en-v1.5",
     "pooling": "mean",
-    "dimensions": 512,
+    "dimensions": 768,
     "max_concurrency": 3,
     "query_instruction": "Question:",
     "text_instruction": "Passage:",
     "batch_size": 10,
+    "show_progress_bar": True,
 }
 RERANK: dict[str, Any] = {"model": "@cf/baai/bge-m3", "top_n": 5, "batch_size": 10, "max_concurrency": 3}
 CLASSES = [
@@ -121,7 +122,16 @@ CLASSES = [
 ]
 EACH_CLASS = pytest.mark.parametrize(("cls", "arguments"), CLASSES, ids=[cls.__name__ for cls, _ in CLASSES])
 NOT_DUMPED = {"api_token", "default_headers", "rate_limit_store", "http_client", "http_async_client"}
-LIVE = {"http_client", "http_async_client", "cache", "callbacks", "rate_limiter", "custom_get_token_ids", "profile"}
+LIVE = {
+    "http_client",
+    "http_async_client",
+    "cache",
+    "callbacks",
+    "rate_limiter",
+    "custom_get_token_ids",
+    "profile",
+    "on_usage",
+}
 USED = pytest.mark.parametrize("used", [False, True], ids=["before use", "after use"])
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
+import sys
 import threading
 import time
 
@@ -69,6 +71,12 @@ def service() -> Service:
 
 def expected(count: int) -> list[list[float]]:
     return [[float(number), 1.0] for number in range(count)]
+
+
+async def embed(embedding, texts, way):
+    """The vectors of many texts, plain or async."""
+    found = getattr(embedding, f"{way}_text_embedding_batch")(texts)
+    return await found if way == "aget" else found
 
 
 async def test_250_texts_are_three_requests_and_stay_in_order(service):
@@ -215,10 +223,52 @@ async def test_it_embeds_nodes_as_a_transformation(service):
     assert [node.embedding for node in await embedding.acall(nodes)] == expected(3)
 
 
-@pytest.mark.filterwarnings("ignore::Warning:tqdm")
-def test_the_progress_bar_counts_texts(service, capfd):
+async def test_a_cache_that_holds_some_saves_their_place(service):
+    """What is left goes out in full requests, and errors speak of places among all texts."""
+    embedding = WorkersAIEmbedding(embeddings_cache=SimpleKVStore(), **service.arguments)
+    embedding.get_text_embedding_batch(TEXTS[0:250:2])
+    assert embedding.get_text_embedding_batch(TEXTS) == expected(250)
+    assert await embedding.aget_text_embedding_batch(TEXTS) == expected(250)
+    assert sorted(len(body["text"]) for body in service.bodies) == [25, 25, 100, 100]
+    with pytest.raises(BadRequestError, match=r"texts\[2\] is empty"):
+        embedding.get_text_embedding_batch([TEXTS[0], TEXTS[1], "", "text number 1000"])
+
+
+@pytest.mark.parametrize("way", ["get", "aget"])
+async def test_a_cache_keeps_what_was_paid_for_before_a_failure(fake, way):
+    good = {"success": True, "result": {"data": [[1.0, 2.0]]}}
+    refusal = {"success": False, "errors": [{"code": 3036, "message": "used up"}]}
+    service, store = fake(good, refusal), SimpleKVStore()
+    arguments = {"embed_batch_size": 1, "num_workers": 1, "embeddings_cache": store, **service.arguments}
+    embedding = WorkersAIEmbedding(**arguments)
+    with pytest.raises(QuotaExceededError) as caught:
+        await embed(embedding, ["a", "b", "c"], way)
+    assert store.get("a", collection="embeddings") is not None
+    assert (list(caught.value.done), list(caught.value.not_done)) == ([range(1)], [range(1, 3)])
+
+
+def test_the_cache_of_the_framework_s_own_single_calls_is_the_same(service):
+    embedding = WorkersAIEmbedding(embeddings_cache=SimpleKVStore(), **service.arguments)
+    embedding.get_text_embedding("text number 7")
+    assert embedding.get_text_embedding_batch(["text number 7"]) == [[7.0, 1.0]]
+    embedding.get_text_embedding_batch(["text number 8"])
+    assert embedding.get_text_embedding("text number 8") == [8.0, 1.0]
+    assert len(service.bodies) == 2
+
+
+def test_the_progress_bar_counts_texts(service):
+    stderr = io.StringIO()
+    stderr.isatty = lambda: True
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stderr", stderr)
+        WorkersAIEmbedding(**service.arguments).get_text_embedding_batch(TEXTS, show_progress=True)
+    assert "250/250" in stderr.getvalue()
+    assert "texts/s" in stderr.getvalue()
+
+
+def test_the_progress_bar_is_silent_where_there_is_no_terminal(service, capfd):
     WorkersAIEmbedding(**service.arguments).get_text_embedding_batch(TEXTS, show_progress=True)
-    assert "250/250" in capfd.readouterr().err
+    assert capfd.readouterr() == ("", "")
 
 
 def test_one_object_serves_three_event_loops_in_a_row(embedding):

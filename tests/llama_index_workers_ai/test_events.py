@@ -14,7 +14,13 @@ from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 from llama_index.core.rate_limiter import BaseRateLimiter
 from pydantic import Field
 
-from llama_index_workers_ai import BadRequestError, StreamInterruptedError, WorkersAI, WorkersAIEmbedding
+from llama_index_workers_ai import (
+    BadRequestError,
+    StreamInterruptedError,
+    WorkersAI,
+    WorkersAIEmbedding,
+    WorkersAIUsageEvent,
+)
 
 MESSAGES = [ChatMessage(role="user", content="Hello")]
 ENDPOINTS = ["chat", "complete", "stream_chat", "stream_complete"]
@@ -148,7 +154,7 @@ def test_a_batch_of_embeddings_tells_one_start_and_one_end_for_each_request(conn
     embedding = WorkersAIEmbedding(callback_manager=CallbackManager([recorder]), rate_limiter=limiter, **connection)
     embedding.get_text_embedding_batch([f"text {number}" for number in range(250)])
     assert recorder.counts(CBEventType.EMBEDDING) == {"start": 3, "end": 3}
-    assert listener.counts() == {"EmbeddingStartEvent": 3, "EmbeddingEndEvent": 3}
+    assert listener.counts() == {"EmbeddingStartEvent": 3, "EmbeddingEndEvent": 3, "WorkersAIUsageEvent": 3}
     assert limiter.asked == len(server.requests) == 3
 
 
@@ -168,6 +174,65 @@ async def test_each_end_event_holds_the_texts_and_vectors_of_its_request(connect
     ends = [event for event in listener.seen if event.class_name() == "EmbeddingEndEvent"]
     told = {text: row for event in ends for text, row in zip(event.chunks, event.embeddings, strict=True)}
     assert told == dict(zip(texts, rows, strict=True))
+
+
+WAYS = pytest.mark.parametrize("way", ["get", "aget"])
+
+
+async def embed(embedding, texts, way):
+    """The vectors of many texts, plain or async."""
+    found = getattr(embedding, f"{way}_text_embedding_batch")(texts)
+    return await found if way == "aget" else found
+
+
+@WAYS
+async def test_a_request_that_is_refused_and_halved_has_its_events_too(fake, recorder, listener, way):
+    """The limit on all texts together: the refused request is one that was made."""
+    refusal = {"errors": [{"code": 3030, "message": "AiError: Max context reached 70000 tokens"}], "success": False}
+    vectors = {"success": True, "result": {"data": [[1.0, 0.0], [0.0, 1.0]]}}
+    service = fake(refusal, vectors, vectors)
+    embedding = WorkersAIEmbedding(callback_manager=CallbackManager([recorder]), **service.arguments)
+    assert len(await embed(embedding, ["a", "b", "c", "d"], way)) == 4
+    assert recorder.counts(CBEventType.EMBEDDING) == {"start": 3, "end": 3}
+    ends = [payload for when, _, payload in recorder.seen if when == "end"]
+    assert [EventPayload.EXCEPTION in payload for payload in ends] == [True, False, False]
+    assert listener.counts() == {"EmbeddingStartEvent": 3, "EmbeddingEndEvent": 2, "WorkersAIUsageEvent": 2}
+
+
+@WAYS
+@pytest.mark.parametrize(
+    ("model", "tokens", "neurons"),
+    [
+        ("@cf/qwen/qwen3-embedding-0.6b", 6, True),
+        ("@cf/baai/bge-m3", None, True),
+    ],
+)
+async def test_the_usage_of_each_request_is_an_event_of_its_own(connection, listener, way, model, tokens, neurons):
+    told = []
+    embedding = WorkersAIEmbedding(model=model, embed_batch_size=2, on_usage=told.append, **connection)
+    await embed(embedding, ["one two three"] * 4, way)
+    events = [event for event in listener.seen if isinstance(event, WorkersAIUsageEvent)]
+    assert [(event.model_name, event.texts, event.input_tokens) for event in events] == [(model, 2, tokens)] * 2
+    assert all((event.neurons > 0, event.cost_usd > 0, bool(event.request_id)) == (neurons,) * 3 for event in events)
+    assert [usage.input_tokens or None for usage in told] == [tokens] * 2
+
+
+@pytest.mark.parametrize("method", ["get_query_embedding", "get_text_embedding"])
+async def test_a_single_text_tells_its_usage_too(connection, listener, method):
+    told = []
+    embedding = WorkersAIEmbedding(on_usage=told.append, **connection)
+    getattr(embedding, method)("one")
+    await getattr(embedding, f"a{method}")("one")
+    assert listener.counts() == {"EmbeddingStartEvent": 2, "EmbeddingEndEvent": 2, "WorkersAIUsageEvent": 2}
+    assert len(told) == 2
+
+
+@WAYS
+async def test_events_hold_the_texts_as_they_were_given(connection, listener, way):
+    """Without the instruction: they are looked up by their text."""
+    await embed(WorkersAIEmbedding(text_instruction="passage:", **connection), ["one"], way)
+    (end,) = (event for event in listener.seen if event.class_name() == "EmbeddingEndEvent")
+    assert end.chunks == ["one"]
 
 
 async def test_no_event_shows_a_secret(connection, recorder, listener):

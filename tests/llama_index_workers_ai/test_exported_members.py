@@ -11,12 +11,14 @@ import llama_index_workers_ai
 import workers_ai
 from workers_ai import errors
 
-OWN = {"WorkersAI", "WorkersAIEmbedding", "WorkersAIRerank"}
+MODELS = {"WorkersAI", "WorkersAIEmbedding", "WorkersAIRerank"}
+CORE = {"EmbeddingIdentity", "Gateway", "check_identity", "close_all"}
+OWN = MODELS | {"WorkersAIUsageEvent"}
 
 
 def test_the_public_names():
     family = {name for name in errors.__all__ if name.endswith("Error")}
-    assert set(llama_index_workers_ai.__all__) == dir_of_package() == OWN | {"Gateway", "close_all"} | family
+    assert set(llama_index_workers_ai.__all__) == dir_of_package() == OWN | CORE | family
 
 
 def dir_of_package() -> set[str]:
@@ -40,14 +42,14 @@ def test_the_class_of_llamaindex_stands_first_in_line():
         "WorkersAIEmbedding": "BaseEmbedding",
         "WorkersAIRerank": "BaseNodePostprocessor",
     }
-    assert set(bases) == OWN
+    assert set(bases) == MODELS
     for cls, base in bases.items():
         found = getattr(llama_index_workers_ai, cls)
         assert found.__mro__[1].__name__ == base
         assert found.class_name() == cls
 
 
-@pytest.mark.parametrize("name", sorted(OWN))
+@pytest.mark.parametrize("name", sorted(MODELS))
 def test_a_spelling_of_another_package_is_taken_with_a_note_at_the_users_line(name):
     with pytest.warns(DeprecationWarning, match="account_id") as notes:
         made = getattr(llama_index_workers_ai, name)(cf_account_id="0" * 32)

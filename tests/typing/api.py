@@ -39,7 +39,7 @@ def chat() -> None:
 
 
 def embeddings() -> None:
-    made = WorkersAIEmbeddings(model="x", pooling="cls", batch_size=10)
+    made = WorkersAIEmbeddings(model="x", pooling="cls", batch_size=10, show_progress_bar=True, on_usage=print)
     assert_type(made.embed_query("x"), list[float])
     WorkersAIEmbedding(model_name="x", embed_batch_size=10)
     WorkersAIEmbedding(model="x")

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextvars import ContextVar
+from random import Random
 from typing import Any
 
 import httpx
@@ -63,6 +64,12 @@ def test_all_texts_go_out_once_in_order_within_the_limit(count: int, size: int |
 def test_a_model_s_own_limit_holds():
     told = bulk.requests_for(EmbeddingRequest(Call(QWEN), ["x"] * 70), batch_size=100)
     assert [len(each.texts) for each in told] == [32, 32, 6]
+
+
+def test_texts_that_are_long_together_are_cut_before_anything_is_sent():
+    texts = ["word " * 2000] * 30
+    told = bulk.requests_for(EmbeddingRequest(Call(BGE), texts))
+    assert [len(each.texts) for each in told] == [23, 7], "of 2,501 tokens each by the rough count"
 
 
 def test_a_batch_of_less_than_nothing_is_refused_and_loses_no_text():
@@ -165,3 +172,181 @@ def test_the_caller_s_context_reaches_every_request(service: Make, way: str):
     finally:
         TAG.reset(mark)
     assert seen == ["mine"] * 3
+
+
+class Strict:
+    """A service that refuses as Workers AI does, and counts a token for each character, which no estimate foresees.
+
+    Its vectors tell the number that each text begins with.
+    """
+
+    def __init__(self, *, all_texts: int = 60_000, one_text: int = 8192) -> None:
+        self.all_texts, self.one_text = all_texts, one_text
+        self.sizes: list[int] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        texts = json.loads(request.content)["text"]
+        self.sizes.append(len(texts))
+        counts = list(map(len, texts))
+        if max(counts) > self.one_text:
+            return self._refused(f"Sequence too long: {max(counts)} tokens, the maximum is {self.one_text}")
+        if sum(counts) > self.all_texts:
+            return self._refused(f"Max context reached {sum(counts)} tokens but model supports only {self.all_texts}")
+        return httpx.Response(200, json={"data": [[float(t.split(":")[0]), 1.0] for t in texts]})
+
+    @staticmethod
+    def _refused(reason: str) -> httpx.Response:
+        error = {"message": f"AiError: AiError: {reason} (173b31cf)", "code": 3030}
+        return httpx.Response(400, json={"errors": [error], "success": False, "result": {}})
+
+
+def of_lengths(lengths: list[int]) -> list[EmbeddingRequest]:
+    texts = [f"{number}:".ljust(length, "x") for number, length in enumerate(lengths)]
+    return bulk.requests_for(EmbeddingRequest(Call(BGE), texts))
+
+
+@WAYS
+def test_a_request_refused_for_all_its_texts_goes_out_in_halves(service: Make, way: str):
+    strict = Strict()
+    told = of_lengths([700] * 250)
+    assert embed(way, service(strict).transport(), told, max_concurrency=1) == rows(250)
+    assert strict.sizes == [100, 50, 50, 100, 50, 50, 50]
+
+
+@WAYS
+def test_halves_are_halved_again(service: Make, way: str):
+    strict = Strict(all_texts=1500)
+    assert embed(way, service(strict).transport(), of_lengths([700] * 9)) == rows(9)
+    assert max(size for size in strict.sizes if size <= 2) == 2
+
+
+@WAYS
+def test_a_single_text_that_is_too_long_is_named_by_its_place_among_all(service: Make, way: str):
+    strict = Strict()
+    told = of_lengths([20] * 130 + [9000] + [20] * 30)
+    with pytest.raises(e.ContextLengthError, match=r"^texts\[130\] is too long for one text: Sequence") as caught:
+        embed(way, service(strict).transport(), told, max_concurrency=1)
+    assert strict.sizes == [100, 61, 1], "the longest is asked for by itself, and that is refused"
+    assert (caught.value.tokens, caught.value.limit) == (9000, 8192)
+    assert (caught.value.code, caught.value.maybe_sent) == (3030, True)
+    assert "cut it" in str(caught.value)
+
+
+@WAYS
+def test_the_text_that_looks_longest_may_be_innocent(service: Make, way: str):
+    """Another is the one that the service refuses: the rest is asked for, and narrowed in the same way."""
+
+    class Odd(Strict):
+        def __call__(self, request: httpx.Request) -> httpx.Response:
+            texts = json.loads(request.content)["text"]
+            self.sizes.append(len(texts))
+            if any(text.startswith("1:") for text in texts):
+                return self._refused("Sequence too long: 9000 tokens, the maximum is 8192")
+            return httpx.Response(200, json={"data": [[float(t.split(":")[0]), 1.0] for t in texts]})
+
+    odd = Odd()
+    with pytest.raises(e.ContextLengthError, match=r"texts\[1\] is too long"):
+        embed(way, service(odd).transport(), of_lengths([20, 200, 900]))
+    assert odd.sizes == [3, 1, 2, 1]
+
+
+@WAYS
+def test_of_many_requests_that_fail_the_error_tells_which_texts_are_done(service: Make, way: str):
+    def answer(request: httpx.Request) -> httpx.Response:
+        if "t6" in json.loads(request.content)["text"]:
+            return httpx.Response(401, json={"errors": [{"code": 10000, "message": "no"}]})
+        return vectors(request)
+
+    with pytest.raises(e.AuthenticationError) as caught:
+        embed(way, service(answer).transport(), requests(10), max_concurrency=1)
+    assert (list(caught.value.done), list(caught.value.not_done)) == ([range(6)], [range(6, 10)])
+    assert str(caught.value).endswith("Done: texts[0:6]; not done: texts[6:10]")
+
+
+def test_what_is_under_way_at_a_failure_is_counted_once_it_is_done(listen: Make, acts: Any):
+    begun = threading.Event()
+
+    def answer(_: int, request: bytes) -> Any:
+        texts = json.loads(request.partition(b"\r\n\r\n")[2])["text"]
+        if "t0" in texts:
+            begun.wait(5)
+            return [acts.http(json.dumps({"errors": [{"code": 10000, "message": "no"}]}).encode(), status=401)]
+        begun.set()
+        return [0.05, acts.http(json.dumps({"data": [[float(text[1:]), 1.0] for text in texts]}).encode())]
+
+    server = listen(answer)
+    with pytest.raises(e.AuthenticationError) as caught:
+        bulk.embed(Transport(server.settings()), requests(40), max_concurrency=2)
+    assert list(caught.value.done) == [range(2, 4)]
+    assert list(caught.value.not_done) == [range(2), range(4, 40)]
+
+
+@WAYS
+def test_a_single_text_has_no_list_of_what_is_done(service: Make, way: str):
+    refused = service(lambda _: httpx.Response(401, json={"errors": [{"code": 10000, "message": "no"}]}))
+    with pytest.raises(e.AuthenticationError) as caught:
+        embed(way, refused.transport(), requests(1))
+    assert (caught.value.done, caught.value.not_done) == ((), ())
+    assert "Done" not in str(caught.value)
+
+
+class Ours(e.InvalidResponseError):
+    """An adapter's own class."""
+
+
+@WAYS
+def test_vectors_of_two_lengths_in_two_answers_are_an_error(service: Make, way: str):
+    def answer(request: httpx.Request) -> httpx.Response:
+        texts = json.loads(request.content)["text"]
+        return httpx.Response(200, json={"data": [[1.0] * (3 if "t4" in texts else 2) for _ in texts]})
+
+    transport = service(answer).transport(errors={e.InvalidResponseError: Ours})
+    with pytest.raises(Ours, match="3 numbers, another 2") as caught:
+        embed(way, transport, requests(6), max_concurrency=1)
+    assert caught.value.model == BGE
+    assert list(caught.value.not_done) == [range(4, 6)]
+
+
+@WAYS
+def test_each_request_can_be_given_something_around_it(service: Make, way: str):
+    seen: list[tuple[int, int]] = []
+
+    def around(request: EmbeddingRequest, send: Any) -> Any:
+        answer = send()
+        seen.append((len(request.texts), len(answer.rows)))
+        return answer
+
+    async def aaround(request: EmbeddingRequest, send: Any) -> Any:
+        answer = await send()
+        seen.append((len(request.texts), len(answer.rows)))
+        return answer
+
+    told = around if way == "plain" else aaround
+    assert embed(way, service(vectors).transport(), requests(5), around=told) == rows(5)
+    assert sorted(seen) == [(1, 1), (2, 2), (2, 2)]
+
+
+@WAYS
+@pytest.mark.parametrize("seed", range(3))
+def test_order_and_count_hold_though_answers_come_in_any_order(listen: Make, acts: Any, way: str, seed: int):
+    random = Random(seed)
+    pauses = [random.uniform(0, 0.03) for _ in range(40)]
+
+    def answer(number: int, request: bytes) -> Any:
+        texts = json.loads(request.partition(b"\r\n\r\n")[2])["text"]
+        body = json.dumps({"success": True, "result": {"data": [[float(text[1:]), 1.0] for text in texts]}}).encode()
+        return [pauses[number % 40], acts.http(body)]
+
+    server = listen(answer)
+    assert embed(way, Transport(server.settings()), requests(79), max_concurrency=8) == rows(79)
+    assert len(server.requests) == 40
+
+
+def test_ranges_of_places():
+    assert bulk.ranges([]) == ()
+    assert bulk.ranges([0, 1, 2, 5, 7, 8]) == (range(3), range(5, 6), range(7, 9))
+
+
+def test_more_ranges_than_one_reads_are_left_out_of_the_text_of_an_error():
+    error = e.ServerError("no", not_done=[range(place, place + 1) for place in range(0, 20, 2)])
+    assert str(error).endswith("Done: none; not done: texts[0:1], texts[2:3], texts[4:5], texts[6:7], texts[8:9], ...")

@@ -116,8 +116,8 @@ class ModelInfo:
     """Length of one vector."""
     max_texts: int = 100
     """Texts in one embedding request (quirk 68)."""
-    max_batch_tokens: int | None = None
-    """Tokens of all texts of one embedding request together, where a limit is known (quirk 68)."""
+    max_batch_tokens: int = 60_000
+    """Tokens of all texts of one embedding request together (quirk 68)."""
     embedding_input: Literal["text", "documents"] = "text"
     """"documents": texts go as `documents`, questions as `queries`."""
     takes_pooling: bool = False

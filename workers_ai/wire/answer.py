@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
+
+from pydantic_core import from_json
 
 from workers_ai.answers import ChatAnswer, Choice, Vectors
 from workers_ai.diagnosis import diagnose, is_refusal
@@ -11,13 +13,12 @@ from workers_ai.errors import EmptyAnswerError, InvalidResponseError
 from workers_ai.exchange import Reply
 from workers_ai.usage import Usage
 from workers_ai.wire.cut_off import inferred_finish_reason, stopped, tell_if_cut
+from workers_ai.wire.numbers import parse_numbers, rows_of_floats
 from workers_ai.wire.reading import Reading
 from workers_ai.wire.reply_facts import facts_of, header_neurons
 from workers_ai.wire.text import as_text
 from workers_ai.wire.think import split
 from workers_ai.wire.tool_calls import leaked_call, read_calls
-
-_NUMBERS = frozenset({int, float})
 
 
 def read_chat(reply: Reply, reading: Reading) -> ChatAnswer:
@@ -43,33 +44,37 @@ def chat_in(result: object, reply: Reply, reading: Reading) -> ChatAnswer:
     return ChatAnswer(choices, facts, result)
 
 
-def read_vectors(reply: Reply, *, model: str, expected: int) -> Vectors:
+def read_vectors(reply: Reply, *, model: str, expected: int, length: int | None = None) -> Vectors:
     """The vectors in a reply: under `data` as rows, or as OpenAI's objects whose `index` gives their place.
 
-    Raises InvalidResponseError when there are not `expected` of them or they differ in length: a framework
-    would silently leave texts without a vector.
+    Raises InvalidResponseError when there are not `expected` of them, they differ in length or are not of the `length`
+    asked for: a framework would silently leave texts without a vector.
     """
-    return vectors_in(result_of(reply, model=model), reply, model=model, expected=expected)
+    result = result_of(reply, model=model, parse=parse_numbers)
+    return vectors_in(result, reply, model=model, expected=expected, length=length)
 
 
-def vectors_in(result: object, reply: Reply, *, model: str, expected: int) -> Vectors:
+def vectors_in(result: object, reply: Reply, *, model: str, expected: int, length: int | None = None) -> Vectors:
     """As `read_vectors`, of a result that is out of its envelope already."""
     body = result if isinstance(result, Mapping) else {}
     # bge-m3 answers `contexts` alone under `response` (http-api, trap 6).
     held = body.get("data") or body.get("response")
-    rows = [_row(row) for row in _in_order(held if isinstance(held, list) else [])]
-    if len(rows) != expected or len({len(row) for row in rows}) > 1 or not all(rows):
+    rows = rows_of_floats([_row(row) for row in _in_order(held if isinstance(held, list) else [])])
+    lengths = set(map(len, rows))
+    if len(rows) != expected or len(lengths) > 1 or 0 in lengths:
         raise unreadable(f"{expected} vectors of one length were expected, {len(rows)} came", reply, model)
+    if length is not None and lengths != {length}:
+        raise unreadable(f"Vectors of {length} numbers were expected, they have {lengths.pop()}", reply, model)
     meta = body.get("meta")
     told = body.get("usage") or (meta if isinstance(meta, Mapping) else None)  # by model (quirk 66)
     usage = Usage.read(told, neurons=header_neurons(reply))
     return Vectors(rows, facts_of(reply, model=model, body=body, usage=usage))
 
 
-def result_of(reply: Reply, *, model: str) -> object:
+def result_of(reply: Reply, *, model: str, parse: Callable[[bytes], object] = from_json) -> object:
     """The result of a reply, out of its envelope if it has one (quirk 2)."""
     try:
-        document = reply.json()
+        document = parse(reply.body)
     except ValueError as broken:
         raise unreadable("The answer is no JSON", reply, model) from broken
     if is_refusal(document):
@@ -142,11 +147,8 @@ def _in_order(data: list[Any]) -> list[Any]:
     return sorted(data, key=lambda row: int(row["index"]))
 
 
-def _row(row: Any) -> list[float]:
-    values = row.get("embedding") if isinstance(row, Mapping) else row
-    if not isinstance(values, list) or not all(map(_NUMBERS.__contains__, map(type, values))):
-        return []
-    return list(map(float, values))
+def _row(row: Any) -> Any:
+    return row.get("embedding") if isinstance(row, Mapping) else row
 
 
 def unreadable(
