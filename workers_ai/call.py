@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from workers_ai.gateway import Gateway
 
 
-_BAD_IN_A_MODEL_ID = re.compile(r"[\s?#\\\x00-\x1f\x7f]|(?:^|/)\.\.?(?:/|$)|//")
+_BAD_IN_A_MODEL_ID = re.compile(r"[\s?#\\\x00-\x1f\x7f]|(?:^|/)\.\.?(?:/|$)|^/|//")
 
 _RUN = "ai/run"
 

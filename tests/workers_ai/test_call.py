@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from workers_ai import errors as e
@@ -80,6 +80,8 @@ def test_what_would_change_the_address_is_no_model(model: str):
 
 
 @given(model=st.text(max_size=20))
+@example(model="/")
+@example(model="/a")
 def test_no_model_id_leaves_its_place_in_the_path(model: str):
     try:
         path = Call(model).run_path
