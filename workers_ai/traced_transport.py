@@ -146,6 +146,8 @@ def _operation(request: Request, body: Mapping[str, Any]) -> str:
     if request.model is None:
         return f"{request.method} {request.path}"
     task = lookup(request.model).task
+    if "contexts" in body and "query" in body:
+        return "rerank"
     if task == "Text Embeddings" or request.path.endswith("/embeddings"):
         return "embeddings"
     if "messages" in body:

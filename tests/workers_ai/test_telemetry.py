@@ -81,6 +81,8 @@ def test_a_call_is_one_span_with_models_options_tokens_and_cost(client, spans, w
     [
         (lambda client: client.complete("Once", model=MODEL), f"text_completion {MODEL}"),
         (lambda client: client.embed(["a"]), "embeddings @cf/baai/bge-m3"),
+        (lambda client: client.rerank("a", ["b"]), "rerank @cf/baai/bge-reranker-base"),
+        (lambda client: client.rerank("a", ["b"], model="@cf/baai/bge-m3"), "rerank @cf/baai/bge-m3"),
         (lambda client: client.chat("Hi", model=MODEL, api="openai"), f"chat {MODEL}"),
         (lambda client: client.models.list(search="bge-m3"), "GET ai/models/search"),
     ],
