@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field
 
 from workers_ai import bulk
 from workers_ai.embedding_fields import DEFAULT_EMBEDDING_MODEL, EmbeddingFields
+from workers_ai.errors import WorkersAIError
 from workers_ai.in_flight import in_order
 from workers_ai.packed import PackedVectors
 
@@ -83,13 +84,21 @@ class TextEmbedder(EmbeddingFields):
         requests = self._requests(wanted)
         ends = accumulate(len(request.texts) for request in requests)
 
+        place_of = dict(zip(reversed(texts), reversed(range(len(texts))), strict=True))  # the first of equal texts
+
         def one(numbered: tuple[EmbeddingRequest, int]) -> None:
             request, end = numbered
-            rows = bulk.embed(self._transport, [request], max_concurrency=1, on_answer=on_answer)
+            places = [place_of[text] for text in request.texts]
+            rows = bulk.embed(self._transport, [request], max_concurrency=1, on_answer=on_answer, places=places)
             # Packed at once: as Python's floats the vectors of a checkpoint would take eight times the room.
             by_text.update(PackedVectors.each(wanted[end - len(rows) : end], rows))
 
-        in_order(one, list(zip(requests, ends, strict=True)), at_once=self.max_concurrency)
+        try:
+            in_order(one, list(zip(requests, ends, strict=True)), at_once=self.max_concurrency)
+        except WorkersAIError as failed:
+            failed.done = bulk.ranges(place for place, text in enumerate(texts) if text in by_text)
+            failed.not_done = bulk.ranges(place for place, text in enumerate(texts) if text not in by_text)
+            raise
         return PackedVectors([by_text[text] for text in texts])
 
     def _requests(self, texts: Sequence[str]) -> list[EmbeddingRequest]:

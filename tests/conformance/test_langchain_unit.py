@@ -30,15 +30,33 @@ class TestChatWorkersAI(ChatModelUnitTests):
         )
 
 
-class TestWorkersAIEmbeddings(EmbeddingsUnitTests):
+class _Embeddings(EmbeddingsUnitTests):
+    tested: str
+
     @property
     def embeddings_class(self) -> type[Embeddings]:
         return WorkersAIEmbeddings
 
     @property
     def embedding_model_params(self) -> dict[str, Any]:
-        return {"model": "@cf/baai/bge-m3", "api_key": "test"}
+        return {"model": self.tested, "api_key": "test"}
 
     @property
     def init_from_env_params(self) -> tuple[dict[str, str], dict[str, Any], dict[str, Any]]:
-        return ENVIRONMENT, {"model": "@cf/baai/bge-m3"}, {"account_id": ACCOUNT, "api_token": "token-of-the-test"}
+        return ENVIRONMENT, {"model": self.tested}, {"account_id": ACCOUNT, "api_token": "token-of-the-test"}
+
+
+class TestBge(_Embeddings):
+    tested = "@cf/baai/bge-base-en-v1.5"
+
+
+class TestBgeM3(_Embeddings):
+    tested = "@cf/baai/bge-m3"
+
+
+class TestQwen3(_Embeddings):
+    tested = "@cf/qwen/qwen3-embedding-0.6b"
+
+
+class TestEmbeddingGemma(_Embeddings):
+    tested = "@cf/google/embeddinggemma-300m"

@@ -235,6 +235,12 @@ def test_a_dump_is_the_same_whatever_the_token(connection):
     json.dumps(one.to_dict())
 
 
+def test_a_pickle_leaves_out_what_usage_is_told_to_without_a_warning(connection, caplog):
+    embedding = WorkersAIEmbedding(on_usage=lambda usage: None, **connection)
+    assert pickle.loads(pickle.dumps(embedding)).on_usage is None
+    assert caplog.records == []
+
+
 def test_a_loaded_object_has_the_token_of_the_environment(llm, monkeypatch):
     monkeypatch.setenv("CLOUDFLARE_API_TOKEN", "from-the-environment")
     assert WorkersAI.from_dict(llm.to_dict()).api_token.get_secret_value() == "from-the-environment"

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from workers_ai import BadRequestError, BulkEmbedder
+from workers_ai import BadRequestError, BulkEmbedder, QuotaExceededError
 
 np = pytest.importorskip("numpy")
 pa = pytest.importorskip("pyarrow")
@@ -140,3 +140,20 @@ def test_an_engine_may_keep_attributes_in_a_subclass(service):
 def test_an_unknown_argument_is_refused_with_the_nearest_name():
     with pytest.raises(TypeError, match=r"BulkEmbedder knows no argument .* did you mean column"):
         BulkEmbedder(colunm="text")
+
+
+def test_a_failure_tells_which_rows_are_done():
+    """Equal texts are sent once, and are done together."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        texts = json.loads(request.content)["text"]
+        if "d" in texts:
+            return httpx.Response(429, json={"errors": [{"code": 3036, "message": "spent"}]})
+        return httpx.Response(200, json={"success": True, "result": {"data": [[1.0]] * len(texts)}})
+
+    client = httpx.Client(transport=httpx.MockTransport(answer))
+    embedder = BulkEmbedder(
+        account_id="0" * 32, api_token=TOKEN, http_client=client, batch_size=2, max_concurrency=1, max_retries=0
+    )
+    with pytest.raises(QuotaExceededError, match=r"Done: texts\[0:3\], texts\[4:5\]; not done: texts\[3:4\]"):
+        embedder({"text": ["a", "b", "a", "d", "b"]})
