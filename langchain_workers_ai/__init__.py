@@ -14,20 +14,23 @@ if TYPE_CHECKING:
     from langchain_workers_ai.chat_models import ChatWorkersAI as ChatWorkersAI
     from langchain_workers_ai.embeddings import WorkersAIEmbeddings as WorkersAIEmbeddings
     from langchain_workers_ai.llms import WorkersAI as WorkersAI
+    from langchain_workers_ai.meter_handler import NeuronMeterHandler as NeuronMeterHandler
     from langchain_workers_ai.rerank import WorkersAIRerank as WorkersAIRerank
     from workers_ai import EmbeddingIdentity as EmbeddingIdentity
     from workers_ai import Gateway as Gateway
+    from workers_ai import NeuronMeter as NeuronMeter
     from workers_ai import check_identity as check_identity
     from workers_ai import close_all as close_all
     from workers_ai.errors import *  # noqa: F403 - the whole family
 
 _OWN = {
     "ChatWorkersAI": "chat_models",
+    "NeuronMeterHandler": "meter_handler",
     "WorkersAI": "llms",
     "WorkersAIEmbeddings": "embeddings",
     "WorkersAIRerank": "rerank",
 }
-_CORE = ("EmbeddingIdentity", "Gateway", "check_identity", "close_all", *ERROR_NAMES)
+_CORE = ("EmbeddingIdentity", "Gateway", "NeuronMeter", "check_identity", "close_all", *ERROR_NAMES)
 
 __all__ = [*sorted((*_OWN, *_CORE))]
 

@@ -41,6 +41,10 @@ class WorkersAIQuotaExceededError(core.QuotaExceededError, langchain.ModelRateLi
     """See the core's QuotaExceededError. Not retryable, as `is_retryable` says."""
 
 
+class WorkersAIBudgetExceededError(core.BudgetExceededError, langchain.ModelError):
+    """See the core's BudgetExceededError."""
+
+
 class WorkersAIRateLimitError(core.RateLimitError, langchain.ModelRateLimitError):
     """See the core's RateLimitError."""
 
@@ -86,6 +90,7 @@ ERROR_CLASSES: core.ErrorClasses = {
     core.ContentFilteredError: WorkersAIContentFilteredError,
     core.ModelNotFoundError: WorkersAIModelNotFoundError,
     core.QuotaExceededError: WorkersAIQuotaExceededError,
+    core.BudgetExceededError: WorkersAIBudgetExceededError,
     core.RateLimitError: WorkersAIRateLimitError,
     core.CapacityError: WorkersAICapacityError,
     core.ServerError: WorkersAIServerError,

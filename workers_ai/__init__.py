@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from workers_ai.errors import *  # noqa: F403 - the whole family, as `errors.__all__` lists it
     from workers_ai.gateway import Gateway as Gateway
     from workers_ai.gateway_logs import GatewayLogs as GatewayLogs
+    from workers_ai.meter import NeuronMeter as NeuronMeter
     from workers_ai.pool import close_all as close_all
     from workers_ai.queued import ItemError as ItemError
     from workers_ai.queued import QueuedRequest as QueuedRequest
@@ -32,6 +33,7 @@ ERROR_NAMES = (
     "APITimeoutError",
     "AuthenticationError",
     "BadRequestError",
+    "BudgetExceededError",
     "CapacityError",
     "ContentFilteredError",
     "ContextLengthError",
@@ -57,6 +59,7 @@ _HOMES = {
     "EmbeddingIdentity": "embedding_identity",
     "Gateway": "gateway",
     "ItemError": "queued",
+    "NeuronMeter": "meter",
     "QueueStatus": "queued",
     "QueuedRequest": "queued",
     "Ranked": "answers",

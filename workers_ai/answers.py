@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from workers_ai.wire.tool_calls import CallPiece, ToolCall
 
 
+_PLACES = 12
+"""Decimal places of the USD that are shown: below a millionth of a neuron's price all is rounding."""
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What is known about an answer besides its text.
@@ -49,7 +53,11 @@ class Facts:
             "request_id": self.request_id,
         }
         if self.cost is not None:
-            told |= {"neurons": self.cost.neurons, "cost_usd": self.cost.usd, "cost_source": self.cost.source}
+            told |= {
+                "neurons": self.cost.neurons,
+                "cost_usd": round(self.cost.usd, _PLACES),
+                "cost_source": self.cost.source,
+            }
         told["gateway"] = dict(self.gateway) or None
         return {name: value for name, value in told.items() if value is not None}
 

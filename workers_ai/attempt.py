@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic
 
+from workers_ai.counted import Counted
 from workers_ai.diagnosis import diagnose
 from workers_ai.errors import InvalidResponseError
-from workers_ai.exchange import Reply, StreamReader
+from workers_ai.exchange import Answer, Delta, Reply, StreamReader
 from workers_ai.redaction import SECRET_HEADERS
 
 if TYPE_CHECKING:
@@ -26,8 +27,10 @@ MAX_ERROR_BODY = 256 * 1024
 """Bytes of an error page that are read: more would say nothing more."""
 
 
-class Attempt:
+class Attempt(Generic[Answer, Delta]):
     """The state of one attempt. The transport drives it; it decides nothing.
+
+    Whatever answer passes through `read` or `rest`, or breaks off, it tells the meters of its exchange, once.
 
     number: from 1. began: seconds, for the log.
     head: status and headers, once they have come. reader: of a streamed answer. body: of one in one piece.
@@ -37,6 +40,7 @@ class Attempt:
     """
 
     __slots__ = (
+        "_counted",
         "_whole",
         "began",
         "body",
@@ -51,7 +55,7 @@ class Attempt:
         "secrets",
     )
 
-    def __init__(self, exchange: Exchange[Any, Any], number: int = 1) -> None:
+    def __init__(self, exchange: Exchange[Answer, Delta], number: int = 1) -> None:
         self.exchange = exchange
         self.number = number
         self.began = time.perf_counter()
@@ -61,7 +65,8 @@ class Attempt:
         self.response: Any = None
         self.head: Reply | None = None
         self.permit: Permit | None = None
-        self.reader: StreamReader[Any] | None = None
+        self.reader: StreamReader[Delta] | None = None
+        self._counted = False
         self.finished = False
         self._whole = False
 
@@ -72,18 +77,55 @@ class Attempt:
             return self.reader.begun
         return self.head is not None and self.head.status < 300 and not self._whole
 
+    def admit(self) -> None:
+        """Raises BudgetExceededError, before anything is sent, where a meter's budget is spent."""
+        for each in self.exchange.counting:
+            each.meter.admit(self.exchange.request.model)
+
     def answered(self, response: Any) -> Reply:
         """Takes in the head of a reply."""
         self.response = response
         self.head = Reply(response.status_code, _shown(response.headers))
         return self.head
 
-    def stream_reader(self) -> StreamReader[Any]:
+    def stream_reader(self) -> StreamReader[Delta]:
         """The reader of this attempt's stream."""
         assert self.exchange.reader is not None, "an exchange that is streamed has a reader"
         assert self.head is not None
         self.reader = self.exchange.reader(self.head)
         return self.reader
+
+    def read(self, body: bytes) -> Answer:
+        """The answer in a whole body."""
+        answer = self.exchange.read(self.reply(body))
+        self._count(answer)
+        return answer
+
+    def rest(self) -> Iterator[Delta]:
+        """What the reader of a stream has left at its end."""
+        assert self.reader is not None
+        for delta in self.reader.close():
+            self._count(delta)  # before it is handed out: nobody may ask for anything after it
+            yield delta
+
+    def end(self) -> None:
+        """The attempt is over. What was used and has not been counted yet is counted now."""
+        if self.exchange.counting and not self._counted:
+            from workers_ai.breakage import broken_off
+
+            if (counted := broken_off(self)) is not None:
+                self._tell(counted)
+
+    def _count(self, answer: Any) -> None:
+        """Tells the meters, if this has the facts that the last delta of a stream and every whole answer have."""
+        if self.exchange.counting and (facts := getattr(answer, "facts", None)) is not None:
+            self._tell(Counted.of(facts, self.exchange.request.gateway))
+
+    def _tell(self, counted: Counted) -> None:
+        if not self._counted:
+            self._counted = True
+            for each in self.exchange.counting:
+                each.meter.count(counted, tags=each.tags)
 
     def reply(self, body: bytes) -> Reply:
         """The whole reply."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Never
 from urllib.parse import quote
@@ -14,6 +14,7 @@ from pydantic_core import PydanticSerializationError, to_json
 
 from workers_ai.api import Api, Form
 from workers_ai.catalog import lookup, suggest
+from workers_ai.counting import running
 from workers_ai.errors import BadRequestError
 from workers_ai.exchange import Request
 from workers_ai.warning import warn
@@ -62,6 +63,7 @@ class Call:
     session_affinity: sent as `x-session-affinity`, so that the prompt cache is met again.
     reject_if_busy: fail at once (3040) instead of waiting for capacity.
     extra_body: merged over the body, last.
+    requested: the model that the caller named, where a budget put another in its place.
     """
 
     model: str
@@ -70,6 +72,7 @@ class Call:
     session_affinity: str | None = None
     reject_if_busy: bool = False
     extra_body: Mapping[str, Any] = field(default_factory=dict)
+    requested: str | None = None
 
     def __post_init__(self) -> None:
         if not self.model or _BAD_IN_A_MODEL_ID.search(self.model):
@@ -106,6 +109,13 @@ class Call:
     def info(self) -> ModelInfo:
         """What the catalogue knows of the model."""
         return lookup(self.model)
+
+    def within_budget(self) -> Call:
+        """This call, of the cheaper model that a running meter wants once its budget is spent; for texts only."""
+        model = self.model
+        for each in running():
+            model = each.meter.instead_of(model)
+        return self if model == self.model else replace(self, model=model, requested=self.requested or self.model)
 
     def check_kind(self, kind: Kind) -> None:
         """Raises BadRequestError where the model is known not to do that kind of work.

@@ -9,6 +9,7 @@ WorkersAIError
  │   └─ ContentFilteredError   prompt or answer was refused: safety, guardrail, data loss prevention
  ├─ ModelNotFoundError         no such model, or it has been retired
  ├─ QuotaExceededError         the day's free neurons, the credits or a spend limit are used up
+ ├─ BudgetExceededError        a budget of your own is spent (NeuronMeter)
  ├─ RateLimitError             too many requests a minute
  │   └─ CapacityError          the model has no room just now
  ├─ ServerError                the service failed
@@ -33,6 +34,7 @@ __all__ = [
     "APITimeoutError",
     "AuthenticationError",
     "BadRequestError",
+    "BudgetExceededError",
     "CapacityError",
     "ContentFilteredError",
     "ContextLengthError",
@@ -214,6 +216,10 @@ class ModelNotFoundError(WorkersAIError):
 
 class QuotaExceededError(WorkersAIError):
     """The day's free neurons (3036, 4006), credits (2021) or a spend limit (2045) are used up: never retried."""
+
+
+class BudgetExceededError(WorkersAIError):
+    """The budget of a `NeuronMeter` is spent; nothing was sent."""
 
 
 class RateLimitError(WorkersAIError):

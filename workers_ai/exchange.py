@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from pydantic_core import from_json
 
+from workers_ai.counting import Counting, running
+
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
+    from workers_ai.answers import Facts
     from workers_ai.gateway import Gateway
 
 Answer = TypeVar("Answer")
@@ -107,6 +110,10 @@ class StreamReader(Protocol[Delta_co]):
         """Whether the stream has said that it is at its end."""
         ...
 
+    def facts_so_far(self) -> Facts | None:
+        """What is known of an answer that ends here, its usage as far as it was told."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Exchange(Generic[Answer, Delta]):
@@ -118,6 +125,7 @@ class Exchange(Generic[Answer, Delta]):
     unstreamed: makes the same question without the stream, for models that answer a stream with nothing (quirk 3).
     idempotent: whether a reply that broke off halfway may be asked for again: text would be paid for twice.
     once: it sets work going that nobody waits for, so it is not sent again where it may have been taken already.
+    counting: the meters that ran where it was made; they count its answer, wherever that is read.
     """
 
     request: Request
@@ -127,3 +135,4 @@ class Exchange(Generic[Answer, Delta]):
     unstreamed: Callable[[], Exchange[Answer, Delta]] | None = None
     idempotent: bool = False
     once: bool = False
+    counting: tuple[Counting, ...] = field(default_factory=running, compare=False, repr=False)

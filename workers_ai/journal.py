@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workers_ai import telemetry
 from workers_ai.redaction import masked
@@ -25,7 +25,7 @@ _bodies = logging.getLogger("workers_ai.bodies")
 _SHOWN = 64 * 1024  # characters of a body
 
 
-def attempted(attempt: Attempt) -> None:
+def attempted(attempt: Attempt[Any, Any]) -> None:
     """An attempt is over, well or not."""
     if _attempts.isEnabledFor(logging.DEBUG):
         seconds = time.perf_counter() - attempt.began
@@ -43,7 +43,7 @@ def attempted(attempt: Attempt) -> None:
         _tell_bodies(attempt)
 
 
-def pausing(attempt: Attempt, error: WorkersAIError, pause: float) -> None:
+def pausing(attempt: Attempt[Any, Any], error: WorkersAIError, pause: float) -> None:
     """There will be another attempt, in `pause` seconds."""
     _attempts.info(
         "attempt %d failed (%s), next in %.1f s",
@@ -54,7 +54,7 @@ def pausing(attempt: Attempt, error: WorkersAIError, pause: float) -> None:
     )
 
 
-def _facts(attempt: Attempt, error: WorkersAIError | None) -> dict[str, object]:
+def _facts(attempt: Attempt[Any, Any], error: WorkersAIError | None) -> dict[str, object]:
     request, head = attempt.exchange.request, attempt.head
     return {
         "method": request.method,
@@ -68,14 +68,14 @@ def _facts(attempt: Attempt, error: WorkersAIError | None) -> dict[str, object]:
     }
 
 
-def _outcome(attempt: Attempt) -> str:
+def _outcome(attempt: Attempt[Any, Any]) -> str:
     status = str(attempt.head.status) if attempt.head is not None else "no answer"
     if attempt.error is not None:
         return f"{status} ({type(attempt.error).__name__})"
     return status if attempt.reader is None or attempt.finished else f"{status}, not read to its end"
 
 
-def _tell_bodies(attempt: Attempt) -> None:
+def _tell_bodies(attempt: Attempt[Any, Any]) -> None:
     """What was sent and what came; a body that is made at the moment of sending holds a token, and is not told."""
     request = attempt.exchange.request
     sent = request.body if isinstance(request.body, bytes) else b""

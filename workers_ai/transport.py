@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import aclosing, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
@@ -77,7 +77,7 @@ class Transport:
             attempt = Attempt(exchange, attempts.failed + 1)
             try:
                 self._open(attempt, stream=False)
-                return exchange.read(attempt.reply(bounded(attempt.response.iter_bytes(), attempt.most)))
+                return attempt.read(bounded(attempt.response.iter_bytes(), attempt.most))
             except Exception as raised:  # noqa: BLE001 - all but the client's own goes on in `_pause`
                 pause = self._pause(attempts, raised, attempt)
             finally:
@@ -93,7 +93,7 @@ class Transport:
             attempt = Attempt(exchange, attempts.failed + 1)
             try:
                 await self._aopen(attempt, stream=False)
-                return exchange.read(attempt.reply(await abounded(attempt.response.aiter_bytes(), attempt.most)))
+                return attempt.read(await abounded(attempt.response.aiter_bytes(), attempt.most))
             except Exception as raised:  # noqa: BLE001 - all but the client's own goes on in `_pause`
                 pause = self._pause(attempts, raised, attempt)
             finally:
@@ -108,8 +108,8 @@ class Transport:
             try:
                 head = self._open(attempt, stream=True)
                 if head.is_document:
-                    reply = attempt.reply(bounded(attempt.response.iter_bytes(), attempt.most))
-                    found = _read_whole(exchange, reply, attempts)
+                    body = bounded(attempt.response.iter_bytes(), attempt.most)
+                    found = _read_whole(attempt, body, attempts)
                     answer = found or self._send(_unstreamed(attempt), attempts)
                     attempt.finished = True
                     yield from _whole(exchange, answer)
@@ -120,7 +120,7 @@ class Transport:
                         yield from reader.feed(chunk)
                         if reader.done:
                             break
-                    yield from reader.close()
+                    yield from attempt.rest()
                     attempt.finished = True
                     for _ in chunks:
                         pass  # to the end of the body, or the connection could not be used again
@@ -141,8 +141,8 @@ class Transport:
             try:
                 head = await self._aopen(attempt, stream=True)
                 if head.is_document:
-                    reply = attempt.reply(await abounded(attempt.response.aiter_bytes(), attempt.most))
-                    found = _read_whole(exchange, reply, attempts)
+                    body = await abounded(attempt.response.aiter_bytes(), attempt.most)
+                    found = _read_whole(attempt, body, attempts)
                     answer = found or await self._asend(_unstreamed(attempt), attempts)
                     attempt.finished = True
                     for delta in _whole(exchange, answer):
@@ -155,7 +155,7 @@ class Transport:
                             yield delta
                         if reader.done:
                             break
-                    for delta in reader.close():
+                    for delta in attempt.rest():
                         yield delta
                     attempt.finished = True
                     async for _ in chunks:
@@ -169,11 +169,12 @@ class Transport:
                 await self._aclose(attempt)
             await asyncio.sleep(pause)
 
-    def _open(self, attempt: Attempt, *, stream: bool) -> Reply:
+    def _open(self, attempt: Attempt[Any, Any], *, stream: bool) -> Reply:
         """Sends, and gives the head of a successful reply; its body stands in `attempt.response`.
 
         Raises what a refusal means.
         """
+        attempt.admit()
         request = attempt.exchange.request
         url, headers, secrets = self.settings.address(request)
         if self.limiter is not None and request.model is not None:
@@ -187,11 +188,12 @@ class Transport:
             attempt.check(bounded(attempt.response.iter_bytes(), attempt.most))
         return head
 
-    async def _aopen(self, attempt: Attempt, *, stream: bool) -> Reply:
+    async def _aopen(self, attempt: Attempt[Any, Any], *, stream: bool) -> Reply:
         """Sends, and gives the head of a successful reply; its body stands in `attempt.response`.
 
         Raises what a refusal means.
         """
+        attempt.admit()
         request = attempt.exchange.request
         url, headers, secrets = self.settings.address(request)
         if self.limiter is not None and request.model is not None:
@@ -205,14 +207,16 @@ class Transport:
             attempt.check(await abounded(attempt.response.aiter_bytes(), attempt.most))
         return head
 
-    def _close(self, attempt: Attempt) -> None:
+    def _close(self, attempt: Attempt[Any, Any]) -> None:
         attempt.release()
+        attempt.end()
         journal.attempted(attempt)
         if attempt.response is not None:
             attempt.response.close()
 
-    async def _aclose(self, attempt: Attempt) -> None:
+    async def _aclose(self, attempt: Attempt[Any, Any]) -> None:
         attempt.release()
+        attempt.end()
         journal.attempted(attempt)
         if attempt.response is not None:
             await attempt.response.aclose()
@@ -261,7 +265,7 @@ class Transport:
             self._key = network_key()
         return direct(self._key) if _is_here(url) else self._key
 
-    def _pause(self, attempts: Attempts, raised: Exception, attempt: Attempt) -> float:
+    def _pause(self, attempts: Attempts, raised: Exception, attempt: Attempt[Any, Any]) -> float:
         """Seconds until the next attempt. Raises the failure, as the class asked for, when there is none."""
         error = _failure(raised, attempt)
         if error is None:
@@ -284,7 +288,7 @@ class Transport:
         return pause
 
 
-def _failure(raised: Exception, attempt: Attempt) -> WorkersAIError | None:
+def _failure(raised: Exception, attempt: Attempt[Any, Any]) -> WorkersAIError | None:
     """What was raised, as an error of the family; None for what is none of the client's and none of the answer's."""
     if isinstance(raised, WorkersAIError):
         return raised
@@ -299,7 +303,7 @@ def _failure(raised: Exception, attempt: Attempt) -> WorkersAIError | None:
     return error
 
 
-def _interrupted(error: WorkersAIError, attempt: Attempt) -> WorkersAIError:
+def _interrupted(error: WorkersAIError, attempt: Attempt[Any, Any]) -> WorkersAIError:
     """A failure in the midst of an answer, which was made and is paid for.
 
     Only an idempotent exchange is asked for again. A stream's carries what had arrived.
@@ -318,24 +322,24 @@ def _interrupted(error: WorkersAIError, attempt: Attempt) -> WorkersAIError:
     return error
 
 
-def _read_whole(exchange: Exchange[Answer, Any], reply: Reply, attempts: Attempts) -> Answer | None:
+def _read_whole(attempt: Attempt[Answer, Any], body: bytes, attempts: Attempts) -> Answer | None:
     """The answer in a document that came for a stream (quirk 26).
 
     None for an empty one that may be asked for once more, without the stream: that is an attempt like any other.
     """
     try:
-        return exchange.read(reply)
+        return attempt.read(body)
     except EmptyAnswerError:
-        if exchange.unstreamed is None or not attempts.another():
+        if attempt.exchange.unstreamed is None or not attempts.another():
             raise
         return None
 
 
-def _unstreamed(attempt: Attempt) -> Exchange[Any, Any]:
+def _unstreamed(attempt: Attempt[Answer, Delta]) -> Exchange[Answer, Delta]:
     """The same question without the stream. `attempt` is over: it must not keep the place that the next one needs."""
     assert attempt.exchange.unstreamed is not None
     attempt.release()
-    return attempt.exchange.unstreamed()
+    return replace(attempt.exchange.unstreamed(), counting=attempt.exchange.counting)
 
 
 def _whole(exchange: Exchange[Answer, Delta], answer: Answer) -> list[Delta]:

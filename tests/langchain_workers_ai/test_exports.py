@@ -10,13 +10,13 @@ import workers_ai
 from workers_ai import errors as family
 
 CLASSES = {"ChatWorkersAI", "WorkersAI", "WorkersAIEmbeddings", "WorkersAIRerank"}
-CORE = {"EmbeddingIdentity", "Gateway", "check_identity", "close_all"}
+CORE = {"EmbeddingIdentity", "Gateway", "NeuronMeter", "check_identity", "close_all"}
 ERRORS = {name for name, value in vars(family).items() if isinstance(value, type) and issubclass(value, Exception)}
 
 
 def test_the_public_names_are_these():
-    """Four classes, the gateway, the way to close the pools, and every error: one import line serves a user."""
-    assert set(langchain_workers_ai.__all__) == CLASSES | ERRORS | CORE
+    """Four classes, what stands around them, and every error: one import line serves a user."""
+    assert set(langchain_workers_ai.__all__) == CLASSES | ERRORS | CORE | {"NeuronMeterHandler"}
 
 
 def test_dir_shows_what_can_be_imported():

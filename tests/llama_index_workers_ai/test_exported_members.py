@@ -12,8 +12,8 @@ import workers_ai
 from workers_ai import errors
 
 MODELS = {"WorkersAI", "WorkersAIEmbedding", "WorkersAIRerank"}
-CORE = {"EmbeddingIdentity", "Gateway", "check_identity", "close_all"}
-OWN = MODELS | {"WorkersAIUsageEvent"}
+CORE = {"EmbeddingIdentity", "Gateway", "NeuronMeter", "check_identity", "close_all"}
+OWN = MODELS | {"NeuronMeterHandler", "WorkersAIUsageEvent"}
 
 
 def test_the_public_names():

@@ -11,12 +11,19 @@ from llama_index.core.llms import ChatMessage, ChatResponse
 from llama_index.core.schema import NodeWithScore
 from pydantic import SecretStr
 
-from langchain_workers_ai import ChatWorkersAI, Gateway, RateLimitError, WorkersAIEmbeddings, WorkersAIRerank
+from langchain_workers_ai import (
+    ChatWorkersAI,
+    Gateway,
+    NeuronMeterHandler,
+    RateLimitError,
+    WorkersAIEmbeddings,
+    WorkersAIRerank,
+)
 from langchain_workers_ai import WorkersAI as LangChainLLM
 from llama_index_workers_ai import QuotaExceededError, WorkersAIEmbedding
 from llama_index_workers_ai import WorkersAI as LlamaIndexLLM
 from llama_index_workers_ai import WorkersAIRerank as LlamaIndexRerank
-from workers_ai import ChatAnswer, Client, QueuedRequest, QueueStatus, Ranked, Ranking, WorkersAIError
+from workers_ai import ChatAnswer, Client, NeuronMeter, QueuedRequest, QueueStatus, Ranked, Ranking, WorkersAIError
 
 
 def chat() -> None:
@@ -69,6 +76,14 @@ def core() -> None:
         assert_type(queued, QueuedRequest)
         assert_type(client.queue.poll(queued), QueueStatus)
         client.queue.collect("id", model="y", timeout=None, on_status=print)
+
+
+def meter() -> None:
+    with NeuronMeter(500, budget_usd=0.1, on_budget="@cf/meta/llama-3.2-1b-instruct") as meter, meter.tag("x"):
+        ChatWorkersAI(callbacks=[NeuronMeterHandler(meter)])
+    assert_type(meter.neurons, float)
+    assert_type(meter.by_model["x"].tokens, int)
+    assert_type(meter.table(), str)
 
 
 def errors(error: WorkersAIError) -> int | None:

@@ -14,6 +14,7 @@ from workers_ai.cli.frameworks import NAMES, Framework, load
 from workers_ai.cli.printing import Printer
 from workers_ai.cli.service import NO_TRACES, Service, chosen_service
 from workers_ai.embedding_fields import DEFAULT_EMBEDDING_MODEL
+from workers_ai.meter import NeuronMeter
 from workers_ai.text_fields import DEFAULT_MODEL
 
 QUESTIONS = (
@@ -52,8 +53,13 @@ def run(demo: Demo, printer: Printer | None = None) -> None:
             _introduce(printer, service, corpus, models)
             for line in loaded.absent:
                 printer.line(line, style="yellow")
-            for framework, half in loaded.halves.items():
-                _show(printer, framework, half, corpus, models, questions)
+            with NeuronMeter() as meter:
+                for framework, half in loaded.halves.items():
+                    with meter.tag(NAMES[framework]):
+                        _show(printer, framework, half, corpus, models, questions)
+            printer.line()
+            printer.line("What all of it cost, embeddings too (NeuronMeter)", style="bold")
+            printer.line(meter.table())
             if service.emulated:
                 printer.line("Counted by the emulator at Cloudflare's list prices; nothing was sent there or billed.")
 

@@ -1,6 +1,6 @@
 """What a call used: tokens, neurons, and the account's running totals."""
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from dataclasses import dataclass, field
 
 from .families import Price
@@ -83,13 +83,28 @@ class Totals:
         self.neurons += usage.neurons
 
 
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What one answer was charged."""
+
+    model: str
+    prompt_tokens: int
+    completion_tokens: int
+    neurons: float
+
+
 @dataclass(slots=True)
 class Ledger(Totals):
-    """What an account used, in all and by model id. A stream counts when it ends, with the tokens it produced."""
+    """What an account used, in all and by model id. A stream counts when it ends, with the tokens it produced.
 
+    charges: the latest ones, oldest first.
+    """
+
+    charges: deque[Charge] = field(default_factory=lambda: deque(maxlen=10_000))
     by_model: dict[str, Totals] = field(default_factory=lambda: defaultdict(Totals))
 
     def charge(self, model: str, usage: Usage) -> None:
         """Count one call of `model`."""
         self.add(usage)
+        self.charges.append(Charge(model, usage.prompt_tokens, usage.completion_tokens, usage.neurons))
         self.by_model[model].add(usage)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -47,6 +47,7 @@ def exchange(request: ChatRequest, *, stream: bool = False) -> ChatExchange:
     content, for content or tools that the model does not take, for a choice of a tool that is not there, and for an
     `n` that the model would ignore.
     """
+    request = replace(request, call=request.call.within_budget())
     asked, reading, whole = prepared(request, stream=stream)
     return TextReading(reading).exchange(asked, stream=stream, whole=whole)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from workers_ai.call import Call
@@ -29,6 +29,7 @@ def exchange(request: CompletionRequest, *, stream: bool = False) -> TextExchang
 
     Raises BadRequestError, before anything is sent, for an empty prompt and for an embedding model.
     """
+    request = replace(request, call=request.call.within_budget())
     asked, reading, whole = prepared(request, stream=stream)
     return TextReading(reading).exchange(asked, stream=stream, whole=whole)
 

@@ -68,6 +68,7 @@ def reading_of(call: Call, fitted: Fitted, **tools: Any) -> Reading:
     info = call.info
     return Reading(
         call.model,
+        requested=call.requested,
         thinks_in_text=info.splits_think_tag,
         stops=fitted.stops,
         max_tokens=fitted.options.get("max_tokens"),

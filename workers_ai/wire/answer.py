@@ -40,7 +40,14 @@ def chat_in(result: object, reply: Reply, reading: Reading) -> ChatAnswer:
         raise unreadable(f"No text in the answer; its keys are {', '.join(map(str, result))}", reply, model)
     first = choices[0]
     tell_if_cut(first.finish_reason, empty=not (first.text or first.tool_calls), reading=reading)
-    facts = facts_of(reply, model=model, body=result, usage=usage, finish_reason=first.finish_reason)
+    facts = facts_of(
+        reply,
+        model=model,
+        requested=reading.requested,
+        body=result,
+        usage=usage,
+        finish_reason=first.finish_reason,
+    )
     return ChatAnswer(choices, facts, result)
 
 

@@ -7,12 +7,12 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from workers_ai.answers import ChatDelta
+from workers_ai.answers import ChatDelta, Facts
 from workers_ai.diagnosis import diagnose, is_refusal
 from workers_ai.errors import InvalidResponseError, StreamInterruptedError
 from workers_ai.exchange import Reply
 from workers_ai.sse import DONE, Event, EventDecoder
-from workers_ai.usage import StreamUsage
+from workers_ai.usage import StreamUsage, Usage
 from workers_ai.wire.answer import finish_reason, mapping, reasoning_of
 from workers_ai.wire.cut_off import inferred_finish_reason, stopped, tell_if_cut
 from workers_ai.wire.reading import Reading
@@ -85,6 +85,10 @@ class ChatStreamReader:
         """Whether `[DONE]` has come."""
         return self._done
 
+    def facts_so_far(self) -> Facts:
+        """What is known of an answer that ends here, its usage as far as it was told."""
+        return self._facts(self._usage.total(), None)
+
     def feed(self, data: bytes) -> Iterator[ChatDelta]:
         """Deltas with text, reasoning or calls, as frames complete. Raises the error an error frame carries."""
         for event in self._events.feed(data):
@@ -105,7 +109,17 @@ class ChatStreamReader:
         tell_if_cut(reason, empty=not (self.partial or self._calls.any), reading=self._reading)
         yield ChatDelta(
             refusal=self._refusal or None,  # whole, at the end: half a refusal would pass for one
-            facts=facts_of(self._head, model=self._model, body=self._body, usage=usage, finish_reason=reason),
+            facts=self._facts(usage, reason),
+        )
+
+    def _facts(self, usage: Usage | None, finish_reason: str | None) -> Facts:
+        return facts_of(
+            self._head,
+            model=self._model,
+            requested=self._reading.requested,
+            body=self._body,
+            usage=usage,
+            finish_reason=finish_reason,
         )
 
     def _check_whole(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,20 +21,28 @@ def facts_of(
     body: Mapping[str, Any],
     usage: Usage | None,
     finish_reason: str | None = None,
+    requested: str | None = None,
 ) -> Facts:
-    """Facts of one answer. body: where `id`, `model` and `created` stand, if they do."""
+    """Facts of one answer.
+
+    model: the one asked. requested: the one that the caller named, where that is another. body: where `id`, `model`
+    and `created` stand, if they do.
+    """
     gateway = gateway_facts(head.headers)
     created = body.get("created")
     cached = str(gateway.get("cache_status", "")).upper() == "HIT"
+    answering = _name(body.get("model")) or _name(gateway.get("model")) or model
+    # A route or a router names the model that it chose.
+    info = lookup(model) if lookup(model).known else lookup(answering)
     return Facts(
-        model=model,
-        answering_model=_name(body.get("model")) or _name(gateway.get("model")) or model,
+        model=requested or model,
+        answering_model=answering,
         finish_reason=finish_reason,
         id=_name(body.get("id")),
         created=created if isinstance(created, int) else None,
         request_id=head.request_id,
         usage=usage,
-        cost=cost_of(usage, lookup(model), from_cache=cached),
+        cost=cost_of(usage, info, from_cache=cached),
         gateway=gateway,
         headers=head.headers,
     )
@@ -42,9 +51,10 @@ def facts_of(
 def header_neurons(head: Reply) -> float | None:
     """The `cf-ai-neurons` header of an answer in one piece: two places only, so the body goes first (quirk 72)."""
     try:
-        return float(head.headers["cf-ai-neurons"])
+        told = float(head.headers["cf-ai-neurons"])
     except (KeyError, ValueError):
         return None
+    return told if 0 <= told < math.inf else None
 
 
 def _name(value: object) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from workers_ai.answers import ChatAnswer, ChatDelta
+from workers_ai.answers import ChatAnswer, ChatDelta, Facts
 from workers_ai.errors import WorkersAIError
 from workers_ai.exchange import Reply, StreamReader
 
@@ -49,6 +49,10 @@ class StoppingReader:
     def done(self) -> bool:
         """Whether the stream has said that it is at its end."""
         return self._inner.done
+
+    def facts_so_far(self) -> Facts | None:
+        """What is known of an answer that ends here."""
+        return self._inner.facts_so_far()
 
     def feed(self, data: bytes) -> Iterator[ChatDelta]:
         """Deltas up to the stop sequence."""
