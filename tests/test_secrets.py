@@ -36,6 +36,7 @@ from pydantic import SecretStr, ValidationError
 import langchain_workers_ai
 import llama_index_workers_ai
 import workers_ai
+import workers_ai.telemetry
 from workers_ai import Client, Gateway, WorkersAIError
 
 MARK = "S3CR3T"
@@ -560,6 +561,22 @@ def test_no_log_holds_a_secret(make, emulator, caplog, name, token):
     for use in uses(name, model).values():
         attempt(use)  # refused: the emulator does not know this token
     assert caplog.records
+    assert not has_secret(caplog.text)
+    assert not any(has_secret(vars(record)) for record in caplog.records)
+
+
+@EACH_CLASS
+@pytest.mark.parametrize("answer", [completion, echo(400), echo(200, streamed=True)], ids=["good", "refused", "stream"])
+def test_no_log_of_bodies_holds_a_secret(make, caplog, name, answer):
+    """Requests and replies in full, as they are told on request; a reply may repeat what it was sent."""
+    caplog.set_level(logging.DEBUG)
+    workers_ai.telemetry.log_bodies()
+    try:
+        for use in uses(name, make(name, answer)).values():
+            attempt(use)
+    finally:
+        workers_ai.telemetry.log_bodies(on=False)
+    assert [record for record in caplog.records if record.name == "workers_ai.bodies"]
     assert not has_secret(caplog.text)
     assert not any(has_secret(vars(record)) for record in caplog.records)
 

@@ -23,6 +23,7 @@ from workers_ai.api import Api
 from workers_ai.arguments import Moved, settle, unknown
 from workers_ai.errors import BadRequestError, ErrorClasses, WorkersAIError, recast
 from workers_ai.gateway import Gateway, PickledGateway, gateway_from_environment
+from workers_ai.http_client import check_http_client
 from workers_ai.moved import MOVED, settle_address, settle_gateway
 from workers_ai.redaction import SecretHeaders, hidden_inputs
 from workers_ai.settings import (
@@ -32,7 +33,7 @@ from workers_ai.settings import (
     account_from_environment,
     base_url_from_environment,
     check_account_id,
-    check_url,
+    check_base_url,
     hidden,
     store_from_environment,
     token_from_environment,
@@ -114,7 +115,8 @@ class ConnectionFields(BaseModel):
     account_id: str | None = Field(default_factory=account_from_environment, validate_default=True)
     """32 hex digits (environment: CLOUDFLARE_ACCOUNT_ID, CF_ACCOUNT_ID)."""
     api_token: TokenSource | None = Field(default_factory=token_from_environment, exclude=True, repr=False)
-    """Secret. A string, a SecretStr, or a plain or async function asked at each request."""
+    """Secret. A string, a SecretStr, or a plain or async function asked at each request. "" counts as not given: the
+    environment is asked."""
     allow_insecure: bool = False
     """Send the token over http:// to other hosts than this machine."""
     base_url: str = Field(default_factory=base_url_from_environment, validate_default=True)
@@ -150,6 +152,16 @@ class ConnectionFields(BaseModel):
     """Sent as `x-session-affinity`: requests of one conversation meet the same prompt cache."""
     reject_if_busy: bool = False
     """Fail at once with CapacityError instead of waiting for the model."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if args:  # not shown: it may be the token
+            name, known = type(self).__name__, type(self).model_fields.keys()
+            example = "model='@cf/author/name'" if known & {"model", "model_name"} else "account_id='...'"
+            raise TypeError(f"{name} takes its arguments by name, e.g. {name}({example}, ...)")
+        super().__init__(**kwargs)
+
+    # As pydantic marks its own: validating a mapping need not go through it.
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
 
     @model_validator(mode="wrap")
     @classmethod
@@ -193,7 +205,7 @@ class ConnectionFields(BaseModel):
     @classmethod
     def _address_or_environment(cls, value: Any, info: ValidationInfo) -> Any:
         found = value or base_url_from_environment()
-        return check_url(str(found), name="base_url", allow_insecure=bool(info.data.get("allow_insecure")))
+        return check_base_url(str(found), allow_insecure=bool(info.data.get("allow_insecure")))
 
     @field_validator("gateway", mode="before")
     @classmethod
@@ -217,6 +229,12 @@ class ConnectionFields(BaseModel):
             return value
         raise ValueError(f'rate_limit={value!r}: requests a minute (1 or more), "catalog", or "adaptive"')
 
+    @field_validator("http_client", "http_async_client", mode="after")
+    @classmethod
+    def _check_client(cls, value: Any, info: ValidationInfo) -> Any:
+        check_http_client(value, name=info.field_name or "http_client")
+        return value
+
     @field_validator("default_headers", mode="after")
     @classmethod
     def _hide_headers(cls, value: Mapping[str, str] | None) -> Mapping[str, str] | None:
@@ -239,7 +257,7 @@ class ConnectionFields(BaseModel):
         return Settings(
             account_id=self.account_id,
             api_token=hidden(self.api_token),
-            base_url=check_url(self.base_url, name="base_url", allow_insecure=self.allow_insecure),
+            base_url=check_base_url(self.base_url, allow_insecure=self.allow_insecure),
             timeouts=Timeouts.coerce(self.timeout),
             headers={name.lower(): SecretStr(value) for name, value in (self.default_headers or {}).items()},
             query=self.default_query or {},

@@ -124,7 +124,10 @@ _BY_WORDING: tuple[tuple[re.Pattern[str], _Verdict], ...] = tuple(
         ),
         (
             r"could not route to",
-            _Verdict(e.BadRequestError, "Check account_id and base_url: the service knows no such address"),
+            _Verdict(
+                e.BadRequestError,
+                "No such address: check account_id and base_url, which ends with /client/v4",
+            ),
         ),
         (
             r"tool choice requires|does not support tools",
@@ -227,7 +230,8 @@ def _verdict_of(status: int | None) -> _Verdict:
             return _Verdict(e.PermissionDeniedError, "The account or the token may not do this")
         case 404:
             return _Verdict(
-                e.BadRequestError, "The service knows no such address: check account_id, base_url and model"
+                e.BadRequestError,
+                "No such address: check model, account_id and base_url, which ends with /client/v4",
             )
         case 408 | 409:
             return _Verdict(e.ServerError)

@@ -134,6 +134,12 @@ class Gateway:
     allowed_models: str | tuple[str, ...] | None = field(default=None, kw_only=True)
     allowed_providers: str | tuple[str, ...] | None = field(default=None, kw_only=True)
 
+    def __new__(cls, *_: Any, **options: Any) -> Gateway:
+        """Looks at the options' names: Python's own words for a wrong one do not say which was meant."""
+        if (wrong := _unknown_name(options)) is not None:
+            raise TypeError(wrong)
+        return object.__new__(cls)
+
     def __post_init__(self) -> None:
         if not _ID.fullmatch(str(self.id)):
             raise ValueError(f"gateway id {self.id!r}: letters, digits, '-' and '_', at most 64")
@@ -298,9 +304,21 @@ def gateway_facts(headers: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _known_names(value: Mapping[str, Any]) -> None:
+    if (wrong := _unknown_name(value)) is not None:
+        raise ValueError(wrong)
+
+
+def _unknown_name(value: Mapping[str, Any]) -> str | None:
+    """What to say of the first option that no gateway has; None where all are known."""
     known = {each.name for each in fields(Gateway)}
-    if unknown := [name for name in value if name not in known]:
-        raise ValueError(f"gateway: unknown option {unknown[0]!r}; known: {', '.join(sorted(known))}")
+    unknown = next((name for name in value if name not in known), None)
+    if unknown is None:
+        return None
+    from difflib import get_close_matches
+
+    near = get_close_matches(str(unknown), known, n=1, cutoff=0.6)
+    told = f"; did you mean {near[0]}?" if near else f"; known: {', '.join(sorted(known))}"
+    return f"gateway: unknown option {unknown!r}{told}"
 
 
 def _allowed_per_call(value: Mapping[str, Any]) -> None:

@@ -175,6 +175,15 @@ def check_url(value: str, *, name: str, allow_insecure: bool) -> str:
     return value.rstrip("/")
 
 
+def check_base_url(value: str, *, allow_insecure: bool) -> str:
+    """As `check_url`, for the REST base. Raises ValueError for an address of Cloudflare's that stops too early."""
+    url = check_url(value, name="base_url", allow_insecure=allow_insecure)
+    parts = urlsplit(url)
+    if parts.hostname == "api.cloudflare.com" and not parts.path.endswith("/client/v4"):
+        raise ValueError(f"base_url {value!r}: up to and including /client/v4, as {BASE_URL}")
+    return url
+
+
 def missing_credentials(*, account: bool, token: bool) -> AuthenticationError:
     """The one error for missing credentials: what to set, and where in the dashboard to find it."""
     wanted = []

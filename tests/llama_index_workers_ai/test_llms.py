@@ -255,7 +255,7 @@ def test_completion_to_prompt_is_applied_once(fake, formatted, prompt):
 def test_an_image_is_refused_before_anything_is_sent(fake):
     service = fake(ANSWER)
     message = ChatMessage(role="user", blocks=[ImageBlock(url="https://example.com/a.png")])
-    with pytest.raises(BadRequestError, match="image") as caught:
+    with pytest.raises(BadRequestError, match="text only, not pictures") as caught:
         WorkersAI(**service.arguments).chat([message], model="@cf/openai/gpt-oss-20b")
     assert caught.value.model == "@cf/openai/gpt-oss-20b"
     assert service.requests == []

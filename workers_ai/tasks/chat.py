@@ -60,7 +60,7 @@ def prepared(request: ChatRequest, *, stream: bool = False) -> tuple[Asking, Rea
     call = request.call
     call.check_kind("text")
     if not request.messages:
-        raise BadRequestError("messages: there is none", model=call.model, maybe_sent=False)
+        raise BadRequestError("messages is empty: a chat needs at least one", model=call.model, maybe_sent=False)
     fitted = fit(call, request.options, stream=stream)
     options, reading = _with_tools(request, fitted)
     messages = [_content(_checked(message, place, call), call) for place, message in enumerate(request.messages)]

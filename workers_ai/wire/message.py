@@ -15,11 +15,15 @@ class WireMessage(TypedDict):
     tool_call_id: NotRequired[str]
 
 
+_KINDS = {"image_url": "pictures", "input_audio": "sound", "file": "files", "video_url": "films"}
+
+
 def text_of_parts(content: str | list[dict[str, Any]]) -> str:
-    """Content as one string: its text parts joined. Raises ValueError naming the kind of any other part."""
+    """Content as one string: its text parts joined. Raises ValueError naming, in a word, what any other part is."""
     if isinstance(content, str):
         return content
     for part in content:
         if part.get("type") != "text":
-            raise ValueError(f"content of type {part.get('type')!r}")
+            kind = part.get("type")
+            raise ValueError(_KINDS.get(str(kind)) or f"content of type {kind!r}")
     return "\n".join(part.get("text") or "" for part in content)

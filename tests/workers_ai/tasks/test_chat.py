@@ -102,7 +102,7 @@ def test_parts_that_are_all_text_go_as_one_string(model: str):
 def test_a_picture_goes_to_a_model_that_sees_and_is_refused_for_one_that_does_not():
     parts = [{"type": "text", "text": "a"}, PICTURE]
     assert body(MODERN, content=parts)["messages"][0]["content"] == parts
-    with pytest.raises(e.BadRequestError, match="image_url") as caught:
+    with pytest.raises(e.BadRequestError, match="text only, not pictures") as caught:
         body(CLASSIC, content=parts)
     assert caught.value.maybe_sent is False
     assert caught.value.hint
