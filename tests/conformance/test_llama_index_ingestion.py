@@ -18,13 +18,14 @@ import pytest
 from llama_index.core import Document, VectorStoreIndex
 from llama_index.core.ingestion import IngestionCache, IngestionPipeline
 from llama_index.core.node_parser import SentenceSplitter
-from llama_index.core.schema import TextNode
+from llama_index.core.schema import NodeWithScore, TextNode
 from llama_index.core.storage.kvstore import SimpleKVStore
 
-from llama_index_workers_ai import InvalidResponseError, WorkersAI, WorkersAIEmbedding
+from llama_index_workers_ai import InvalidResponseError, WorkersAI, WorkersAIEmbedding, WorkersAIRerank
 from workers_ai.local import LocalServer
 
 ROOT = Path(__file__).parents[2]
+FACTS = ["The lighthouse was built in 1871.", "Rye bread keeps for eleven days.", "The ferry leaves at seven."]
 QWEN = "@cf/qwen/qwen3-embedding-0.6b"
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the framework's own
@@ -40,6 +41,28 @@ def sizes(emulator: LocalServer) -> list[int]:
     """Texts in each embedding request so far."""
     bodies = [request.json for request in emulator.requests]
     return [len(body.get("text") or body.get("documents")) for body in bodies if "messages" not in body]
+
+
+# 15: retrieve ten, keep three
+
+
+@pytest.mark.parametrize("way", ["plain", "async"])
+async def test_ten_are_retrieved_and_the_best_three_kept_by_one_request_more(connection, emulator, way):
+    embedding, reranker = WorkersAIEmbedding(**connection), WorkersAIRerank(top_n=3, **connection)
+    texts = [*FACTS, *(f"Page {number} of the harbour's rules." for number in range(12))]
+    index = VectorStoreIndex([TextNode(text=text) for text in texts], embed_model=embedding)
+    retriever, question = index.as_retriever(similarity_top_k=10), "When was the lighthouse built?"
+    found = retriever.retrieve(question) if way == "plain" else await retriever.aretrieve(question)
+    before = [(each.node_id, each.score) for each in found]
+    emulator.clear()
+    if way == "plain":
+        best = reranker.postprocess_nodes(found, query_str=question)
+    else:
+        best = await reranker.apostprocess_nodes(found, query_str=question)
+    assert (len(found), len(best), len(emulator.requests)) == (10, 3, 1)
+    assert best[0].text == FACTS[0]
+    assert [each.score for each in best] == sorted((each.score for each in best), reverse=True)
+    assert [(each.node_id, each.score) for each in found] == before, "what was retrieved is as it was"
 
 
 # 16: worker processes
@@ -201,13 +224,14 @@ async def test_twenty_async_calls_in_a_row_share_one_connection(connection):
         assert proxy.connections == 1
 
 
-async def test_model_and_embedding_share_one_pool(connection):
+async def test_model_embedding_and_reranker_share_one_pool(connection):
     async with asyncio.timeout(60), Proxy(connection["base_url"]) as proxy:
         told = {**connection, "base_url": proxy.base_url}
-        embedding, llm = WorkersAIEmbedding(**told), WorkersAI(**told)
+        embedding, llm, reranker = WorkersAIEmbedding(**told), WorkersAI(**told), WorkersAIRerank(**told)
         await embedding.aget_text_embedding("The ferry leaves at seven.")
         await llm.acomplete("Hello")
-        await embedding.aget_query_embedding("When does the ferry leave?")
+        nodes = [NodeWithScore(node=TextNode(text=text)) for text in FACTS]
+        await reranker.apostprocess_nodes(nodes, query_str="When does the ferry leave?")
         assert proxy.connections == 1
 
 
@@ -223,10 +247,9 @@ async def test_many_requests_use_as_many_connections_as_may_be_in_flight(connect
 
 
 async def test_an_index_is_built_and_asked_plain_and_async(connection):
-    facts = ["The lighthouse was built in 1871.", "Rye bread keeps for eleven days.", "The ferry leaves at seven."]
     embedding = WorkersAIEmbedding(**connection)
-    nodes = [TextNode(text=text) for text in facts]
+    nodes = [TextNode(text=text) for text in FACTS]
     index = VectorStoreIndex(nodes, embed_model=embedding, show_progress=True)
     retriever = index.as_retriever(similarity_top_k=1)
-    assert retriever.retrieve("When was the lighthouse built?")[0].text == facts[0]
-    assert (await retriever.aretrieve("How long does bread keep?"))[0].text == facts[1]
+    assert retriever.retrieve("When was the lighthouse built?")[0].text == FACTS[0]
+    assert (await retriever.aretrieve("How long does bread keep?"))[0].text == FACTS[1]

@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 import pytest
 
 import workers_ai
@@ -140,6 +141,40 @@ def test_texts_become_vectors_in_their_order(client: Make):
     rows = [[0.125, -0.25, 0.5], [0.0, 1.0, -0.75]]
     assert made.embed(["a", "b"], model="@cf/baai/bge-small-en-v1.5", pooling="mean") == rows
     assert asyncio.run(made.aembed(["a", "b"], model="@cf/baai/bge-small-en-v1.5")) == rows
+
+
+@pytest.mark.parametrize("way", ["plain", "async"])
+def test_embeddings_take_what_the_model_classes_take(client: Make, way: str):
+    def answer(request: httpx.Request) -> httpx.Response:
+        rows = [[1.0, 0.5]] * len(json.loads(request.content)["queries"])
+        usage = {"prompt_tokens": 7, "total_tokens": 7}
+        return httpx.Response(200, json={"success": True, "result": {"data": rows, "usage": usage}})
+
+    made, fake = client(answer)
+    told: list[int] = []
+    options: dict[str, Any] = {
+        "model": "@cf/qwen/qwen3-embedding-0.6b",
+        "queries": True,
+        "instruction": "Find it",
+        "batch_size": 2,
+        "max_concurrency": 1,
+        "show_progress_bar": True,
+        "on_usage": lambda usage: told.append(usage.input_tokens),
+    }
+    texts = ["a", "c", "a", "c"]
+    rows = made.embed(texts, **options) if way == "plain" else asyncio.run(made.aembed(texts, **options))
+    assert rows == [[1.0, 0.5]] * 4
+    assert [json.loads(request.content) for request in fake.requests] == [
+        {"queries": ["a", "c"], "instruction": "Find it"}
+    ] * 2
+    assert told == [7, 7]
+
+
+def test_dimensions_that_a_model_does_not_offer_are_refused_here(client: Make):
+    made, fake = client("vectors-native-shape")
+    with pytest.raises(e.BadRequestError, match="dimensions=5"):
+        made.embed(["a"], dimensions=5)
+    assert fake.requests == []
 
 
 def test_no_texts_need_no_request(client: Make):
