@@ -15,6 +15,7 @@ from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
 from pydantic import ConfigDict, Field
 
+from langchain_workers_ai.batch_queue import BatchQueueMixin
 from langchain_workers_ai.content_blocks import register
 from langchain_workers_ai.errors import ERROR_CLASSES
 from langchain_workers_ai.messages import Chunks, summed_output, to_result, with_tool_names
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from langchain_workers_ai.options import ChatOptions
     from langchain_workers_ai.structured import Method, Schema
     from workers_ai.errors import ErrorClasses
-    from workers_ai.tasks.chat import ChatExchange
+    from workers_ai.tasks.chat import ChatExchange, ChatRequest
     from workers_ai.wire.message import WireMessage
 
 
@@ -42,7 +43,7 @@ HOW_CALLED = frozenset({"stream", "stream_usage"})
 """Options of a call that say how it is made; none of them is the service's."""
 
 
-class ChatWorkersAI(BaseChatModel, ChatFields):
+class ChatWorkersAI(BatchQueueMixin, BaseChatModel, ChatFields):
     """Chat models on Cloudflare Workers AI.
 
     Setup:
@@ -284,6 +285,13 @@ class ChatWorkersAI(BaseChatModel, ChatFields):
         usage: bool = True,
     ) -> ChatExchange:
         """The exchange for one call: this object's arguments under the call's own."""
+        request = self._request(messages, stop, kwargs, usage=usage)
+        return self._exchange(tasks.chat.exchange, request, stream=stream)
+
+    def _request(
+        self, messages: list[WireMessage], stop: list[str] | None, kwargs: dict[str, Any], *, usage: bool = True
+    ) -> ChatRequest:
+        """What one call asks: this object's arguments under the call's own."""
         changes = self._call_options({name: value for name, value in kwargs.items() if name not in HOW_CALLED})
         if stop is not None:
             changes["stop"] = stop
@@ -294,7 +302,7 @@ class ChatWorkersAI(BaseChatModel, ChatFields):
             "parallel_tool_calls": changes.pop("parallel_tool_calls", self.parallel_tool_calls),
         }
         told = _without(told, self.disabled_params)
-        request = tasks.chat.ChatRequest(
+        return tasks.chat.ChatRequest(
             call,
             messages,
             _without(self._text_options(changes), self.disabled_params),
@@ -302,7 +310,6 @@ class ChatWorkersAI(BaseChatModel, ChatFields):
             tools=tools,
             **told,
         )
-        return self._exchange(tasks.chat.exchange, request, stream=stream)
 
 
 def _without(options: dict[str, Any], disabled: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from langchain_core.embeddings import Embeddings
 from pydantic import ConfigDict, Field
 
+from langchain_workers_ai.batch_queue import EmbeddingQueueMixin
 from langchain_workers_ai.errors import ERROR_CLASSES
 from workers_ai import bulk
 from workers_ai.embedding_fields import DEFAULT_EMBEDDING_MODEL, EmbeddingFields
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from workers_ai.tasks.embeddings import EmbeddingRequest
 
 
-class WorkersAIEmbeddings(Embeddings, EmbeddingFields):
+class WorkersAIEmbeddings(EmbeddingQueueMixin, Embeddings, EmbeddingFields):
     """Embedding models on Cloudflare Workers AI.
 
     ```python

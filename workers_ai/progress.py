@@ -23,7 +23,7 @@ def watched(total: int, *, shown: bool = False, on_usage: OnUsage | None = None)
     The bar tells texts a second, neurons and USD, and stands on stderr where that is a terminal, or in a notebook.
     Raises ModuleNotFoundError for a bar without tqdm.
     """
-    bar = _bar(total) if shown else None
+    bar = bar_of(total, "Embedding", "texts") if shown else None
     neurons = usd = 0.0
 
     def on_answer(answer: Vectors) -> None:
@@ -43,11 +43,12 @@ def watched(total: int, *, shown: bool = False, on_usage: OnUsage | None = None)
             bar.close()
 
 
-def _bar(total: int) -> Any:
+def bar_of(total: int | None, doing: str, unit: str) -> Any:
+    """tqdm's bar, on a terminal only. Raises ModuleNotFoundError, with what to do, where tqdm is not installed."""
     try:
         from tqdm.auto import tqdm  # type: ignore[import-untyped]  # has no types of its own
     except ModuleNotFoundError as missing:
         message = "a progress bar needs tqdm: pip install tqdm, or ask for none"
         raise ModuleNotFoundError(message, name=missing.name) from missing
     # disable=None: on a terminal only.
-    return tqdm(total=total, desc="Embedding", unit=" texts", disable=None)
+    return tqdm(total=total, desc=doing, unit=f" {unit}", disable=None)

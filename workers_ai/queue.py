@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from workers_ai.collecting import Collecting, with_handle
 from workers_ai.errors import BadRequestError, WorkersAIError, recast
+from workers_ai.queue_bar import OnStatus, watched
 from workers_ai.queued import ItemError, Kind, QueuedRequest, QueueStatus
 from workers_ai.retry import may_have_been_taken
 from workers_ai.tasks import queue as tasks
@@ -26,7 +27,6 @@ INTERVAL, MAX_INTERVAL = 1.0, 30.0
 
 Handle = QueuedRequest | Mapping[str, Any] | Sequence[str] | str
 Built = TypeVar("Built")
-OnStatus = Callable[[QueueStatus], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,33 +94,34 @@ class Queue:
         interval: float = INTERVAL,
         max_interval: float = MAX_INTERVAL,
         on_status: OnStatus | None = None,
+        show_progress: bool = False,
     ) -> list[Any]:
         """The results of queued work, waited for: one for each input, in their order, an `ItemError` where it failed.
 
-        A chat's or prompt's result is a `ChatAnswer`, a text's a list of floats, that of kind "raw" the service's own
-        object.
+        A chat's or prompt's result is a `ChatAnswer`, a text's a list of floats, a query's a `Ranking` (its items tell
+        the places of the texts; the texts themselves are not kept), that of kind "raw" the service's own object.
 
         queued: the handle, also as a dict; or the service's id (several: a list) with the model and, where it is not
             the model's ordinary one, the kind.
         timeout: seconds to wait, None for ever. interval, max_interval: seconds between polls; each pause is longer
             than the one before, and a quarter of it is drawn by lot.
-        on_status: called with a `QueueStatus` after each round of polls.
+        on_status: called with a `QueueStatus` after each round of polls. show_progress: a bar on a terminal (tqdm).
 
         Raises APITimeoutError when the time is up: the work goes on, the hint tells how to fetch it, and `partial` is
         the handle as JSON. A poll that fails for a while (no connection, 5xx) is repeated within that time.
         """
         work = self._collecting(queued, model, kind, timeout, interval, max_interval)
-        while True:
-            for number in work.due():
-                try:
-                    work.took(number, self.owner._transport.send(work.exchange(number)))
-                except WorkersAIError as error:
-                    work.failed(number, error)
-            if on_status is not None:
-                on_status(self._shown(work.status()))
-            if work.done:
-                return self._own(work.results())
-            self.sleep(self._built(work.pause))
+        with watched(work.queued.count, on_status, shown=show_progress) as tell:
+            while True:
+                for number in work.due():
+                    try:
+                        work.took(number, self.owner._transport.send(work.exchange(number)))
+                    except WorkersAIError as error:
+                        work.failed(number, error)
+                tell(self._shown(work.status()))
+                if work.done:
+                    return self._own(work.results())
+                self.sleep(self._built(work.pause))
 
     async def acollect(
         self,
@@ -132,20 +133,21 @@ class Queue:
         interval: float = INTERVAL,
         max_interval: float = MAX_INTERVAL,
         on_status: OnStatus | None = None,
+        show_progress: bool = False,
     ) -> list[Any]:
         """As `collect`."""
         work = self._collecting(queued, model, kind, timeout, interval, max_interval)
-        while True:
-            for number in work.due():
-                try:
-                    work.took(number, await self.owner._transport.asend(work.exchange(number)))
-                except WorkersAIError as error:
-                    work.failed(number, error)
-            if on_status is not None:
-                on_status(self._shown(work.status()))
-            if work.done:
-                return self._own(work.results())
-            await self.asleep(self._built(work.pause))
+        with watched(work.queued.count, on_status, shown=show_progress) as tell:
+            while True:
+                for number in work.due():
+                    try:
+                        work.took(number, await self.owner._transport.asend(work.exchange(number)))
+                    except WorkersAIError as error:
+                        work.failed(number, error)
+                tell(self._shown(work.status()))
+                if work.done:
+                    return self._own(work.results())
+                await self.asleep(self._built(work.pause))
 
     def _collecting(
         self,
@@ -156,7 +158,7 @@ class Queue:
         interval: float,
         longest: float,
     ) -> Collecting:
-        handle = self._built(_handle, queued, model, kind)
+        handle = self._built(handle_of, queued, model, kind)
         call = self.owner._call(handle.model, {})
         return self._built(Collecting, handle, call, timeout, interval, longest, self.clock, self.draw)
 
@@ -180,7 +182,7 @@ class Queue:
         ]
 
 
-def _handle(queued: Handle, model: str | None, kind: Kind | None) -> QueuedRequest:
+def handle_of(queued: Handle, model: str | None, kind: Kind | None) -> QueuedRequest:
     """The handle that is meant. Raises BadRequestError for an id without its model."""
     if isinstance(queued, QueuedRequest):
         return queued
@@ -194,6 +196,14 @@ def _handle(queued: Handle, model: str | None, kind: Kind | None) -> QueuedReque
         )
     ids = (queued,) if isinstance(queued, str) else tuple(queued)
     return QueuedRequest(ids, model, kind or tasks.usual_kind(model))
+
+
+def raise_first(results: Sequence[Any], queued: QueuedRequest) -> None:
+    """Raises the error of the first input that failed, if one did: it tells which, and how to fetch the others."""
+    for result in results:
+        if isinstance(result, ItemError):
+            told = f"Input {result.position} failed, which need not be said of the others. Fetch them"
+            raise with_handle(result.error, queued, told)
 
 
 def _not_queued(error: WorkersAIError, job: tasks.Job, ids: Sequence[str], counts: Sequence[int]) -> WorkersAIError:

@@ -41,6 +41,7 @@ def chat() -> None:
         rate_limit_store="redis://127.0.0.1:6379/0",
     )
     assert_type(model.invoke("x"), AIMessage)
+    assert_type(model.batch_queue(["x"], timeout=None, tools=[]), list[AIMessage | WorkersAIError])
     ChatWorkersAI(model_name="x", api_token=lambda: "token", api_base=None, request_timeout=3, stop="a", max_tokens=5)
     LangChainLLM(model="x", raw=True, auth_token="token")
 
@@ -48,6 +49,7 @@ def chat() -> None:
 def embeddings() -> None:
     made = WorkersAIEmbeddings(model="x", pooling="cls", batch_size=10, show_progress_bar=True, on_usage=print)
     assert_type(made.embed_query("x"), list[float])
+    assert_type(made.embed_documents_queue(["x"]), list[list[float]])
     WorkersAIEmbedding(model_name="x", embed_batch_size=10)
     WorkersAIEmbedding(model="x")
 

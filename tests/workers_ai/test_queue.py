@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import asyncio
 import inspect
+import io
 import json
 import pickle
 import re
@@ -215,6 +216,26 @@ def test_any_other_input_comes_back_as_the_service_answers_it(queue: Make):
     assert (work.kind, ranking["response"][0]["id"]) == ("raw", 0)
 
 
+@pytest.mark.parametrize("top_n", [None, 1])
+def test_queries_come_back_as_rankings(queue: Make, server: LocalServer, top_n: int | None):
+    asked = queue(shuffled=True)
+    pairs = [("gull", ["a ferry", "a gull"]), ("ferry", ["a ferry", "a gull"])]
+    options = {} if top_n is None else {"top_n": top_n}
+    work = asked.submit(pairs, model=BGE_M3, **options)
+    rankings = asked.collect(QueuedRequest.from_json(work.to_json()))
+    assert work.kind == "rerank"
+    assert [next(iter(ranking)).index for ranking in rankings] == [1, 0]
+    assert [len(ranking) for ranking in rankings] == [top_n or 2] * 2
+    assert server.requests[0].json["requests"][0]["contexts"] == [{"text": "a ferry"}, {"text": "a gull"}]
+
+
+def test_what_is_to_be_ranked_is_a_pair(queue: Make):
+    with pytest.raises(TypeError, match=r"inputs\[1\]: a pair"):
+        queue().submit([("a", ["b"]), ("a",)], model=BGE_M3)
+    with pytest.raises(e.BadRequestError, match=r"texts\[0\] is empty"):
+        queue().submit([("a", [""])], model=BGE_M3)
+
+
 def test_the_status_tells_how_far_the_work_is_and_what_it_cost(queue: Make):
     asked = queue(polls=2)
     work = asked.submit(["a", "b"], model=BGE)
@@ -231,6 +252,24 @@ def test_each_round_of_polls_is_told(queue: Make):
     asked, seen = queue(polls=2), []
     asked.collect(asked.submit(["a"], model=BGE), on_status=lambda status: seen.append(status.state))
     assert seen == ["queued", "running", "done"]
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_bar_shows_how_far_the_work_is(queue: Make, known: bool, monkeypatch: pytest.MonkeyPatch):
+    tqdm = pytest.importorskip("tqdm.auto")
+    bars: list[Any] = []
+
+    class Bar(tqdm.tqdm):  # type: ignore[misc,name-defined]  # has no types of its own
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **{**kwargs, "disable": False, "file": io.StringIO()})
+            bars.append(self)
+
+    monkeypatch.setattr("tqdm.auto.tqdm", Bar)
+    asked = queue()
+    work = asked.submit(["a", "b"], model=BGE)
+    asked.collect(work if known else work.request_id, model=BGE, show_progress=True)
+    (bar,) = bars
+    assert (bar.n, bar.total, bar.postfix) == (2, 2 if known else None, "done")
 
 
 def test_an_input_that_fails_keeps_its_place_and_leaves_the_others_alone(queue: Make):
@@ -275,7 +314,7 @@ def test_many_inputs_go_out_in_several_requests_and_come_back_as_one_list(queue:
         (["a", [{"content": "x"}]], {"model": GEMMA}, "it has no role"),
         (["a"], {"model": BGE, "references": ["x", "y"]}, "one for each of the 1 inputs"),
         (["a"], {"model": BGE, "references": [5]}, "references: texts"),
-        (["x" * 10_000_000], {"model": BGE}, r"inputs\[0\] is larger than 10 MB"),
+        ([{"text": "x" * 10_000_000}], {"model": BGE}, r"inputs\[0\] is larger than 10 MB"),
         ([{"text": "a"}, "b"], {"model": BGE}, r"inputs\[1\]: a mapping is expected"),
     ],
 )
@@ -441,6 +480,17 @@ def test_an_answer_that_cannot_be_read_is_an_error_in_its_place(scripted: Make):
     first, second = asked.collect(["id-1"], model=BGE)
     assert first == [1.0]
     assert isinstance(second.error, e.InvalidResponseError)
+
+
+def test_vectors_of_another_length_than_was_asked_for_are_no_answer(scripted: Make):
+    asked, fake = scripted(queued(), vectors(1.0))
+    work = asked.submit(
+        ["a"], model="@cf/swiss-ai/embedder", kind="embedding", dimensions=2, queries=True, instruction="Find:"
+    )
+    (result,) = asked.collect(QueuedRequest.from_json(work.to_json()))
+    assert "Vectors of 2 numbers were expected" in result.error.message
+    (item,) = json.loads(fake.requests[0].content)["requests"]
+    assert item == {"text": ["Find: a"], "dimensions": 2, "external_reference": "0"}
 
 
 def test_without_a_handle_a_gap_among_the_ids_is_seen(scripted: Make):

@@ -8,17 +8,20 @@ from typing import TYPE_CHECKING, Any, Never
 
 from pydantic_core import to_json
 
+from workers_ai.answers import Ranking
 from workers_ai.catalog import lookup, models
-from workers_ai.cost import Cost, cost_of
+from workers_ai.cost import Cost
 from workers_ai.errors import BadRequestError, InvalidResponseError, WorkersAIError
 from workers_ai.exchange import Exchange, Reply, Request
 from workers_ai.queued import ItemError, Kind, QueuedRequest
 from workers_ai.tasks import chat as chats
 from workers_ai.tasks import completion, embeddings
+from workers_ai.tasks import rerank as reranks
 from workers_ai.tasks.text_exchange import TextReading
 from workers_ai.usage import Usage
 from workers_ai.wire import queue as wire
 from workers_ai.wire.answer import vectors_in
+from workers_ai.wire.ranking import ranking_in
 from workers_ai.wire.reading import Reading
 
 if TYPE_CHECKING:
@@ -80,7 +83,17 @@ def of_texts(request: embeddings.EmbeddingRequest, references: Sequence[str] | N
     embeddings.check(request)
     alone = replace(request, call=call)
     bodies = [_body(embeddings.exchange(replace(alone, texts=[text])).request) for text in request.texts]
-    return _job(request.call, "embedding", bodies, references)
+    reading = {} if request.dimensions is None else {"dimensions": request.dimensions}
+    return _job(request.call, "embedding", bodies, references, reading)
+
+
+def of_rankings(requests: Sequence[reranks.RerankRequest], references: Sequence[str] | None = None) -> Job:
+    """A job of queries with the texts that each is to rank. Raises BadRequestError as one rerank would."""
+    call = requests[0].call
+    check_offered(call)
+    bodies = [_body(reranks.exchange(replace(one, call=_alone(one.call))).request) for one in requests]
+    top_n = requests[0].top_n
+    return _job(call, "rerank", bodies, references, {"top_n": top_n} if top_n is not None else {})
 
 
 def of_inputs(call: Call, inputs: Sequence[Mapping[str, Any]], references: Sequence[str] | None = None) -> Job:
@@ -98,6 +111,8 @@ def usual_kind(model: str) -> Kind:
     info = lookup(model)
     if info.does("embeddings"):
         return "embedding"
+    if info.does("rerank"):
+        return "rerank"
     return "chat" if info.task in ("Text Generation", "Unknown") else "raw"
 
 
@@ -150,11 +165,8 @@ def part_of(queued: QueuedRequest, number: int, polled: wire.Polled) -> Part:
         _result(start + place, reference, found, polled.head, read, queued.model)
         for place, (reference, found) in enumerate(places)
     ]
-    usage = polled.facts.usage
-    if usage is None or not usage.total_tokens:  # not told for the whole: then as the answers tell it
-        told = [result.usage for result in results if getattr(result, "usage", None) is not None]
-        usage = sum(told[1:], told[0]) if told else usage
-    return Part(results, usage, cost_of(usage, lookup(queued.model)))
+    facts = polled.facts
+    return Part(results, facts.usage if facts else None, facts.cost if facts else None)
 
 
 def failed_part(queued: QueuedRequest, number: int, error: WorkersAIError) -> Part:
@@ -243,8 +255,16 @@ def _reader(queued: QueuedRequest) -> Callable[[object, Reply], Any]:
         )
         return TextReading(reading).read_result
     if queued.kind == "embedding":
-        return lambda result, head: vectors_in(result, head, model=model, expected=1).rows[0]
+        length = queued.reading.get("dimensions")
+        return lambda result, head: vectors_in(result, head, model=model, expected=1, length=length).rows[0]
+    if queued.kind == "rerank":
+        return lambda result, head: _best(ranking_in(result, head, model=model), queued.reading.get("top_n"))
     return lambda result, _: result
+
+
+def _best(ranking: Ranking, top_n: int | None) -> Ranking:
+    """What was asked for: not every model that ranks takes a number."""
+    return replace(ranking, items=ranking.items[:top_n])
 
 
 _READ_BY = ("tools", "forced", "stops", "max_tokens")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 from typing import Any, Literal
 
 from pydantic_core import to_json
@@ -85,12 +87,13 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Polled:
-    """What a poll told. answers: None until they are there. head: the reply without its body."""
+    """What a poll told. head: the reply without its body. answers, facts: None until they are there; the facts are of
+    all answers together."""
 
     state: Literal["queued", "running", "done"]
-    facts: Facts
     head: Reply
     answers: Sequence[Answered] | None = None
+    facts: Facts | None = None
 
 
 def read_poll(reply: Reply, *, model: str) -> Polled:
@@ -111,12 +114,21 @@ def read_poll(reply: Reply, *, model: str) -> Polled:
             raise error
         if not status:
             raise _unreadable("Neither responses nor a status came of the queued work", reply, model)
-    usage = Usage.read(body.get("usage"), neurons=header_neurons(reply))
-    facts = facts_of(reply, model=model, body=body, usage=usage)
     head = Reply(reply.status, {name: v for name, v in reply.headers.items() if name not in _NOT_OF_AN_ITEM})
     if not isinstance(listed, list):
-        return Polled("queued" if status == "queued" else "running", facts, head)
-    return Polled("done", facts, head, [_answered(item, head, model) for item in listed])
+        return Polled("queued" if status == "queued" else "running", head)
+    answers = [_answered(item, head, model) for item in listed]
+    usage = _usage(body, answers, reply)
+    return Polled("done", head, answers, facts_of(reply, model=model, body=body, usage=usage))
+
+
+def _usage(body: Mapping[str, Any], answers: Sequence[Answered], reply: Reply) -> Usage | None:
+    """What all inputs used together: as it is told of the whole, else as the answers tell it."""
+    whole = Usage.read(body.get("usage"), neurons=header_neurons(reply))
+    if whole is not None and (whole.total_tokens or whole.neurons is not None):
+        return whole
+    told = [each for one in answers if (each := Usage.read(mapping(one.result).get("usage"))) is not None]
+    return reduce(add, told) if told else whole
 
 
 def _answered(item: object, head: Reply, model: str) -> Answered:

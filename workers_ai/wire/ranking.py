@@ -31,21 +31,30 @@ def read(reply: Reply, *, model: str, texts: Sequence[str], start: int = 0) -> R
     Raises InvalidResponseError for an id that is not the place of a text, or stands twice, and for a score that is no
     number: a framework would hand on the wrong text.
     """
-    body = mapping(result_of(reply, model=model))
+    return ranking_in(result_of(reply, model=model), reply, model=model, texts=texts, start=start)
+
+
+def ranking_in(
+    result: object, reply: Reply, *, model: str, texts: Sequence[str] | None = None, start: int = 0
+) -> Ranking:
+    """As `read`, of a result that is out of its envelope already. texts: None where they are not at hand any more."""
+    body = mapping(result)
     rows = body.get("response")
     if not isinstance(rows, list):
         raise unreadable(f"No ranking in the answer; its keys are {', '.join(map(str, body))}", reply, model)
+    places = range(sys.maxsize if texts is None else len(texts))
     scores: dict[int, float] = {}
     for row in rows:
         place, score = mapping(row).get("id"), mapping(row).get("score")
-        if isinstance(place, bool) or not isinstance(place, int) or place not in range(len(texts)) or place in scores:
-            raise unreadable(f"A ranking of {len(texts)} texts has the id {place!r}, or has it twice", reply, model)
+        if isinstance(place, bool) or not isinstance(place, int) or place not in places or place in scores:
+            count = "some" if texts is None else len(texts)
+            raise unreadable(f"A ranking of {count} texts has the id {place!r}, or has it twice", reply, model)
         if isinstance(score, bool) or not isinstance(score, (int, float)) or not abs(score) <= sys.float_info.max:
             raise unreadable(f"A ranking has the score {score!r}", reply, model)
         scores[place] = float(score)
     best_first = sorted(scores, key=lambda place: (-scores[place], place))
     usage = Usage.read(body.get("usage"), neurons=header_neurons(reply))
     return Ranking(
-        tuple(Ranked(start + place, scores[place], texts[place]) for place in best_first),
+        tuple(Ranked(start + place, scores[place], texts[place] if texts else "") for place in best_first),
         facts_of(reply, model=model, body=body, usage=usage),
     )

@@ -124,6 +124,22 @@ def test_the_tokens_of_the_whole_are_no_answers_own():
     """The header tells of all inputs together: no single answer may claim it."""
     told = {"responses": [], "usage": {"prompt_tokens": 12, "completion_tokens": 0, "total_tokens": 12}}
     polled = queue.read_poll(reply(told, **{"cf-ai-neurons": "0.5", "cf-ray": "r"}), model=MODEL)
+    assert polled.facts is not None
     assert polled.facts.usage is not None
     assert (polled.facts.usage.total_tokens, polled.facts.usage.neurons) == (12, 0.5)
     assert polled.head.headers == {"content-type": "application/json", "cf-ray": "r"}
+
+
+@pytest.mark.parametrize("whole", [{}, {"usage": None}, {"usage": {"total_tokens": 0}}])
+def test_tokens_that_are_not_told_of_the_whole_are_those_of_the_answers(whole: dict[str, Any]):
+    items = [{"id": at, "success": True, "result": {"usage": {"prompt_tokens": at, "neurons": 1.5}}} for at in (1, 2)]
+    polled = queue.read_poll(reply({"responses": items, **whole}), model=MODEL)
+    assert polled.facts is not None
+    assert polled.facts.usage is not None
+    assert polled.facts.cost is not None
+    assert (polled.facts.usage.total_tokens, polled.facts.cost.neurons) == (3, 3.0)
+
+
+def test_unfinished_work_has_no_facts():
+    """Whoever counts answers by their facts counts the work once, when it is there."""
+    assert queue.read_poll(reply({"status": "running"}), model=MODEL).facts is None
