@@ -1,17 +1,22 @@
 """Build the shipped catalogue from a folder of gathered model data.
 
     python scripts/build_catalog.py FOLDER [--out workers_ai/catalog] [--overlay scripts/catalog_overlay.json]
+                                    [--live [FILE]] [--as-of DATE]
 
 FOLDER holds `models.json` (the official listing), `models-docs.json` (a second reading of the
 documentation), `forms.json` (input and output forms by the published types) and `schemas/`. Facts that none
 of them states stand in the overlay, each with its source. Written are `models.json` (an entry a line, keys
-sorted, what is empty or false left out) and `rate_limits.json`. The same input gives the same bytes; nothing
-is fetched.
+sorted, what is empty or false left out) and `rate_limits.json`. The same input gives the same bytes.
+
+--live lays the listing of an account (`GET /ai/models/search`, all pages) over FOLDER's: of FILE, the saved answer or a
+list of its entries; without FILE of the account that CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_TOKEN name. Otherwise
+nothing is fetched.
 """
 
 from __future__ import annotations
 
 import argparse
+import datetime
 import json
 import sys
 from pathlib import Path
@@ -24,6 +29,9 @@ Json = dict[str, Any]
 
 HERE = Path(__file__).parent
 CHAT = "Text Generation"
+ASK = "the account"
+LIVE = "live-listing"
+LIVE_ORIGIN = {"source": "an account's own listing, GET /ai/models/search"}
 # Weakest first; a level outside the list goes to the end.
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 # Which form of the input a call of ours uses, where a schema has several.
@@ -50,13 +58,16 @@ TOKEN_UNITS = {
 
 def main(argv: list[str] | None = None) -> int:
     """Command line; returns the exit code."""
-    parser = argparse.ArgumentParser(description="Build the shipped model catalogue; nothing is fetched.")
+    parser = argparse.ArgumentParser(description="Build the shipped model catalogue.")
     parser.add_argument("folder", type=Path, help="models.json, models-docs.json, forms.json, schemas/")
     parser.add_argument("--out", type=Path, default=HERE.parent / "workers_ai" / "catalog")
     parser.add_argument("--overlay", type=Path, default=HERE / "catalog_overlay.json")
+    parser.add_argument("--live", nargs="?", const=ASK, metavar="FILE", help="a listing saved, or the account's own")
+    parser.add_argument("--as-of", default=str(datetime.date.today()), metavar="DATE", help="of --live; default: today")
     options = parser.parse_args(argv)
     overlay = read(options.overlay)
-    catalog = build(options.folder, overlay)
+    live = None if options.live is None else live_entries(options.live)
+    catalog = build(options.folder, overlay, live, options.as_of)
     for model in sorted(named_in(overlay) - catalog["models"].keys()):
         print(f"overlay names a model that the folder lacks: {model}", file=sys.stderr)
     write(options.out / "models.json", catalog)
@@ -65,9 +76,75 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def build(folder: Path, overlay: Json) -> Json:
-    """The content of the shipped `models.json`: "models", "options" and "sources", each by name."""
+def live_entries(where: str) -> list[Json]:
+    """The entries of a listing: of a file, or of the account that the environment names."""
+    if where == ASK:
+        from workers_ai import Client
+
+        with Client() as client:
+            return [dict(model.raw) for model in client.models.list()]
+    content: Any = json.loads(Path(where).read_text(encoding="utf-8"))
+    entries: list[Json] = content["result"] if isinstance(content, dict) else content
+    return entries
+
+
+def refreshed(listing: Json, live: list[Json], as_of: str) -> Json:
+    """FOLDER's listing with the live one over it.
+
+    What an entry states goes before; what it does not say stays as it was. A model that was in service and is listed
+    no more becomes "unlisted", a new one is added with what its entry says.
+    """
+    entries = {entry["name"]: entry for entry in live}
+    known = {
+        model: {**told, "status": "unlisted"} if told["status"] == "current" and model not in entries else told
+        for model, told in listing.items()
+    }
+    return known | {name: live_entry(known.get(name) or blank(), entry, as_of) for name, entry in entries.items()}
+
+
+def live_entry(told: Json, entry: Json, as_of: str) -> Json:
+    """One model of FOLDER's listing with its live entry over it."""
+    properties = {each["property_id"]: each["value"] for each in entry.get("properties") or ()}
+    can = told["capabilities"] | {name: True for name in told["capabilities"] if properties.get(name) == "true"}
+    stated = {name: int(properties[name]) for name in ("context_window", "max_input_tokens") if name in properties}
+    if "output_dimensions" in properties:
+        stated["embedding_dimensions"] = int(properties["output_dimensions"])
+    for name in ("price", "planned_deprecation_date", "terms"):
+        stated |= {name: properties[name]} if properties.get(name) else {}
+    flags = ("beta", "partner", "realtime", "require_workers_paid")
+    stated |= {name: True for name in flags if properties.get(name) == "true"}
+    ends = stated.get("planned_deprecation_date") or told["planned_deprecation_date"]
+    ended = entry.get("deprecated") is True or (ends is not None and str(ends)[:10] <= as_of)
+    return {
+        **told,
+        **stated,
+        "task": entry["task"]["name"],
+        "status": "deprecated" if ended else "current",
+        "capabilities": can,
+        "planned_deprecation_date": str(ends)[:10] if ends else None,
+        "provenance": {"properties": LIVE, "as_of": as_of, "commit": None},
+    }
+
+
+def blank() -> Json:
+    """A model of which FOLDER knows nothing."""
+    flags = ("function_calling", "vision", "reasoning", "lora", "async_queue", "response_format")
+    return {
+        **dict.fromkeys(("context_window", "max_input_tokens", "price", "reasoning_effort", "embedding_dimensions")),
+        **dict.fromkeys(("planned_deprecation_date", "replacement", "terms", "schema_file", "param_defaults")),
+        **dict.fromkeys(("beta", "partner", "realtime", "require_workers_paid"), False),
+        **{name: [] for name in ("input_forms", "output_forms", "input_forms_docs", "output_forms_docs")},
+        "capabilities": dict.fromkeys(flags, False) | {"tools_in_schema": None, "batch_in_schema": None},
+    }
+
+
+def build(folder: Path, overlay: Json, live: list[Json] | None = None, as_of: str = "") -> Json:
+    """The content of the shipped `models.json`: "models", "options" and "sources", each by name.
+
+    live: an account's listing, laid over the folder's. as_of: its ISO date.
+    """
     listing, docs = read(folder / "models.json"), read(folder / "models-docs.json")
+    listing = listing if live is None else refreshed(listing, live, as_of)
     forms = read(folder / "forms.json")
     sources: Json = dict(overlay["sources"])
     options: dict[str, list[str]] = {}
@@ -288,7 +365,7 @@ def source_of(listed: Json, overlay: Json, sources: Json) -> str:
     """The name of the listing's entry in `sources`, which is made at the first model that needs it."""
     seen = listed["provenance"]
     kind = seen["properties"].partition(":")[0]
-    origin = overlay["origins"][kind]
+    origin = LIVE_ORIGIN if kind == LIVE else overlay["origins"][kind]
     as_of = seen["as_of"] or origin["as_of"]
     commit = (seen["commit"] or "")[:8]
     name = "-".join(filter(None, (kind, as_of, commit)))

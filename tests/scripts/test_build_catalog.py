@@ -179,6 +179,57 @@ def test_the_overlay_adds_facts_and_prices(folder: Path):
     assert "price" not in entry
 
 
+def live(name: str, *, task: str = "Text Generation", **properties: Any) -> dict[str, Any]:
+    """An entry as `models/search` has it."""
+    told = [{"property_id": key, "value": value} for key, value in properties.items()]
+    return {"id": "57fbd08a", "name": name, "task": {"name": task}, "properties": told}
+
+
+LIVE = [
+    live(CHAT, context_window="5000", price=[{"unit": "per M input tokens", "price": 0.2, "currency": "USD"}]),
+    live("@cf/acme/new-1", function_calling="true", context_window="700", planned_deprecation_date="2027-01-31"),
+]
+
+
+def test_a_live_listing_goes_before_the_folder_and_the_rest_stays(folder: Path):
+    models = build_catalog.build(folder, OVERLAY, LIVE, "2026-11-25")["models"]
+    before = built(folder)["models"]
+    assert (models[CHAT]["context_window"], models[CHAT]["price"]["input"]) == (5000, 0.2)
+    assert models[CHAT]["price"]["seen"] == "live-listing-2026-11-25"
+    kept = ("takes_messages", "options", "json_mode", "function_calling", "api")
+    assert [models[CHAT][name] for name in kept] == [before[CHAT][name] for name in kept]
+
+
+def test_a_model_that_is_new_is_added_and_one_that_is_gone_is_unlisted(folder: Path):
+    models = build_catalog.build(folder, OVERLAY, LIVE, "2026-11-25")["models"]
+    new = models["@cf/acme/new-1"]
+    assert (new["status"], new["context_window"], new["function_calling"]) == ("current", 700, True)
+    assert new["deprecated_on"] == "2027-01-31"
+    assert (models[VECTORS]["status"], models[OLD]["status"]) == ("unlisted", "deprecated")
+    later = build_catalog.build(folder, OVERLAY, LIVE, "2027-02-01")["models"]
+    assert later["@cf/acme/new-1"]["status"] == "deprecated"
+
+
+@pytest.mark.parametrize("saved", [LIVE, {"result": LIVE, "success": True}], ids=["entries", "the whole answer"])
+def test_a_saved_listing_is_read_from_its_file(folder: Path, tmp_path: Path, saved: Any):
+    save(tmp_path / "overlay.json", OVERLAY)
+    save(tmp_path / "live.json", saved)
+    command = [str(folder), "--out", str(tmp_path / "out"), "--overlay", str(tmp_path / "overlay.json")]
+    assert build_catalog.main([*command, "--live", str(tmp_path / "live.json"), "--as-of", "2026-11-25"]) == 0
+    assert "@cf/acme/new-1" in (tmp_path / "out" / "models.json").read_text()
+
+
+def test_without_a_file_the_account_is_asked(folder: Path, tmp_path: Path, emulator, monkeypatch):
+    for name, value in emulator.environment().items():
+        monkeypatch.setenv(name, value)
+    save(tmp_path / "overlay.json", OVERLAY)
+    command = [str(folder), "--out", str(tmp_path / "out"), "--overlay", str(tmp_path / "overlay.json"), "--live"]
+    assert build_catalog.main(command) == 0
+    models = json.loads((tmp_path / "out" / "models.json").read_text())["models"]
+    assert models["@cf/baai/bge-m3"]["context_window"] == 60_000
+    assert models["@cf/baai/bge-m3"]["task"] == "Text Embeddings"
+
+
 def test_a_fact_without_a_source_is_refused(folder: Path):
     bare = OVERLAY | {"facts": [{"models": [CHAT], "set": {"beta": True}}]}
     with pytest.raises(ValueError, match="no source"):
