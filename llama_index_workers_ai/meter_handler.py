@@ -9,6 +9,7 @@ from llama_index.core.instrumentation.events import BaseEvent
 from llama_index.core.instrumentation.events.llm import LLMChatEndEvent, LLMCompletionEndEvent
 from pydantic import ConfigDict, Field
 
+from llama_index_workers_ai.usage_event import WorkersAIUsageEvent
 from workers_ai.meter import NeuronMeter
 from workers_ai.provider import PROVIDER
 
@@ -24,8 +25,8 @@ class NeuronMeterHandler(BaseEventHandler):
     get_dispatcher().add_event_handler(NeuronMeterHandler(meter))
     ```
 
-    An answer counts once, whether the block, this handler, or both have seen it. Embeddings tell no usage in their
-    events: for those use the block. Budgets are kept where the block reaches.
+    An answer counts once, whether the block, this handler, or both have seen it; embeddings count too, rankings only
+    in the block. Budgets are kept where the block reaches.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
@@ -42,6 +43,10 @@ class NeuronMeterHandler(BaseEventHandler):
 
     def handle(self, event: BaseEvent, **kwargs: Any) -> None:
         """Takes in the answer that an event tells of; other events, and other providers' answers, pass."""
+        if isinstance(event, WorkersAIUsageEvent):
+            if event.request_id is not None:  # what cannot be told from others could count twice
+                self.meter.feed(event.model_dump(), input_tokens=event.input_tokens or 0, output_tokens=0)
+            return
         if not isinstance(event, (LLMChatEndEvent, LLMCompletionEndEvent)) or event.response is None:
             return
         told = event.response.additional_kwargs

@@ -71,12 +71,14 @@ class Counted:
     @classmethod
     def _made(cls, told: Mapping[str, Any], gateway: Gateway | None, **figures: Any) -> Counted:
         passed: Mapping[str, Any] = told.get("gateway") or {}
-        model = _billed(str(told.get("model_requested")), str(told.get("model_name")))
+        answering = str(told.get("model_name"))
+        model = _billed(str(told.get("model_requested") or answering), answering)
         cached = str(passed.get("cache_status", "")).upper() == "HIT"
         if cached:
             figures |= {"input_tokens": 0, "output_tokens": 0, "neurons": 0.0, "usd": 0.0, "source": "service"}
-        ids = (told.get("request_id"), passed.get("request_id") or passed.get("log_id"), told.get("id"))
-        identity = ids if any(ids) else (model, told.get("created"), *figures.values())
+        # One request has one answer. Without the service's id of it, the gateway's or the answer's own must do.
+        known = (told.get("request_id"), passed.get("request_id"), passed.get("log_id"), told.get("id"))
+        identity = next(((each,) for each in known if each), (model, told.get("created"), *figures.values()))
         return cls(model, _payer(model, passed.get("provider"), gateway), cached=cached, identity=identity, **figures)
 
 

@@ -249,11 +249,16 @@ def test_llama_indexs_handler_counts_where_the_block_does_not_reach(server: Loca
     handler = llama_index.NeuronMeterHandler(meter)
     dispatcher = get_dispatcher()
     dispatcher.add_event_handler(handler)
+
+    def work() -> None:
+        llama_index_work(make, GEMMA)
+        make(llama_index.WorkersAIEmbedding, model_name="@cf/qwen/qwen3-embedding-0.6b").get_text_embedding("One text.")
+
     try:
         with meter:
-            in_a_thread_without_context(lambda: llama_index_work(make, GEMMA))
+            in_a_thread_without_context(work)
             agree(meter, server, apart=0.0)
-            llama_index_work(make, GEMMA)
+            work()
     finally:
         dispatcher.event_handlers.remove(handler)
     agree(meter, server, apart=0.0)
