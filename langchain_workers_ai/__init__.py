@@ -13,6 +13,7 @@ from workers_ai.lazy import resolved
 if TYPE_CHECKING:
     from langchain_workers_ai.chat_models import ChatWorkersAI as ChatWorkersAI
     from langchain_workers_ai.embeddings import WorkersAIEmbeddings as WorkersAIEmbeddings
+    from langchain_workers_ai.feedback import GatewayFeedback as GatewayFeedback
     from langchain_workers_ai.llms import WorkersAI as WorkersAI
     from langchain_workers_ai.meter_handler import NeuronMeterHandler as NeuronMeterHandler
     from langchain_workers_ai.rerank import WorkersAIRerank as WorkersAIRerank
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _OWN = {
     "ChatWorkersAI": "chat_models",
+    "GatewayFeedback": "feedback",
     "NeuronMeterHandler": "meter_handler",
     "WorkersAI": "llms",
     "WorkersAIEmbeddings": "embeddings",

@@ -12,6 +12,7 @@ from workers_ai.lazy import resolved
 
 if TYPE_CHECKING:
     from llama_index_workers_ai.embeddings import WorkersAIEmbedding as WorkersAIEmbedding
+    from llama_index_workers_ai.feedback import GatewayFeedback as GatewayFeedback
     from llama_index_workers_ai.llms import WorkersAI as WorkersAI
     from llama_index_workers_ai.meter_handler import NeuronMeterHandler as NeuronMeterHandler
     from llama_index_workers_ai.rerank import WorkersAIRerank as WorkersAIRerank
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from workers_ai.errors import *  # noqa: F403 - the whole family
 
 _OWN = {
+    "GatewayFeedback": "feedback",
     "NeuronMeterHandler": "meter_handler",
     "WorkersAI": "llms",
     "WorkersAIEmbedding": "embeddings",

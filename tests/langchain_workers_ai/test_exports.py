@@ -16,7 +16,7 @@ ERRORS = {name for name, value in vars(family).items() if isinstance(value, type
 
 def test_the_public_names_are_these():
     """Four classes, what stands around them, and every error: one import line serves a user."""
-    assert set(langchain_workers_ai.__all__) == CLASSES | ERRORS | CORE | {"NeuronMeterHandler"}
+    assert set(langchain_workers_ai.__all__) == CLASSES | ERRORS | CORE | {"GatewayFeedback", "NeuronMeterHandler"}
 
 
 def test_dir_shows_what_can_be_imported():

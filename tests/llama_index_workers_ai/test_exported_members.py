@@ -13,7 +13,7 @@ from workers_ai import errors
 
 MODELS = {"WorkersAI", "WorkersAIEmbedding", "WorkersAIRerank"}
 CORE = {"EmbeddingIdentity", "Gateway", "NeuronMeter", "check_identity", "close_all"}
-OWN = MODELS | {"NeuronMeterHandler", "WorkersAIUsageEvent"}
+OWN = MODELS | {"GatewayFeedback", "NeuronMeterHandler", "WorkersAIUsageEvent"}
 
 
 def test_the_public_names():

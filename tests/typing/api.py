@@ -19,11 +19,24 @@ from langchain_workers_ai import (
     WorkersAIEmbeddings,
     WorkersAIRerank,
 )
+from langchain_workers_ai import GatewayFeedback as LangChainFeedback
 from langchain_workers_ai import WorkersAI as LangChainLLM
+from llama_index_workers_ai import GatewayFeedback as LlamaIndexFeedback
 from llama_index_workers_ai import QuotaExceededError, WorkersAIEmbedding
 from llama_index_workers_ai import WorkersAI as LlamaIndexLLM
 from llama_index_workers_ai import WorkersAIRerank as LlamaIndexRerank
-from workers_ai import ChatAnswer, Client, NeuronMeter, QueuedRequest, QueueStatus, Ranked, Ranking, WorkersAIError
+from workers_ai import (
+    ChatAnswer,
+    Client,
+    GatewayLog,
+    GatewayLogs,
+    NeuronMeter,
+    QueuedRequest,
+    QueueStatus,
+    Ranked,
+    Ranking,
+    WorkersAIError,
+)
 
 
 def chat() -> None:
@@ -86,6 +99,15 @@ def meter() -> None:
     assert_type(meter.neurons, float)
     assert_type(meter.by_model["x"].tokens, int)
     assert_type(meter.table(), str)
+
+
+def gateways() -> None:
+    logs = GatewayLogs("docs", api_key="token", base_url=None)
+    assert_type(next(iter(logs.list(limit=3, success=True, min_cost=0.1, order_by="cached"))), GatewayLog)
+    logs.feedback("x", -1, score=0.5, metadata={"by": "y"})
+    LangChainFeedback(logs, max_runs=10).send("x", 1)
+    LlamaIndexFeedback({"id": "docs"}, auth_token="token").send("x", None, score=1)
+    ChatWorkersAI(gateway=False).invoke("x", gateway={"skip_cache": True})
 
 
 def errors(error: WorkersAIError) -> int | None:

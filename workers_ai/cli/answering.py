@@ -29,6 +29,7 @@ class Answered:
 
     sources: the files of the passages that were retrieved, the nearest first. model: the one that answered.
     pieces: how many the text came in. neurons, usd, cost_source: None where nobody knows.
+    log_id, cache_status: of the gateway that it passed, None without one.
     """
 
     sources: Sequence[str]
@@ -39,12 +40,15 @@ class Answered:
     neurons: float | None = None
     usd: float | None = None
     cost_source: str | None = None
+    log_id: str | None = None
+    cache_status: str | None = None
 
     @classmethod
     def read(
         cls, facts: Mapping[str, Any], *, sources: Sequence[str], pieces: int, input_tokens: int, output_tokens: int
     ) -> Answered:
         """The record of an answer from the facts that both frameworks carry under the same names."""
+        gateway = facts.get("gateway") or {}
         return cls(
             sources=tuple(dict.fromkeys(sources)),
             pieces=pieces,
@@ -54,6 +58,8 @@ class Answered:
             neurons=facts.get("neurons"),
             usd=facts.get("cost_usd"),
             cost_source=facts.get("cost_source"),
+            log_id=gateway.get("log_id"),
+            cache_status=gateway.get("cache_status"),
         )
 
 

@@ -99,5 +99,8 @@ def _show(
         finally:
             printer.line()  # the answer's line ends, and an error begins a line of its own
         printer.line(f"   Sources: {', '.join(answered.sources)}. Streamed in {answered.pieces} pieces.", style="dim")
+        if answered.log_id or answered.cache_status:
+            told = f"log {answered.log_id or 'not kept'}, cache {answered.cache_status or 'unknown'}"
+            printer.line(f"   Gateway: {told}.", style="dim")
         answers.append(answered)
     printer.table(answers)

@@ -70,10 +70,10 @@ def _emulator(reason: str) -> Iterator[Service]:
             "account_id": server.account_id,
             "api_token": server.api_token,
             "base_url": server.base_url,
-            "gateway": None,  # one of the environment would be unknown there
+            "gateway": "default",  # one of the environment would be unknown there
         }
         told = (
-            f"Runs on a local emulator at {server.url}: {reason}.\n"
+            f"Runs on a local emulator at {server.url}, through its gateway `default`: {reason}.\n"
             "The emulator is no language model: it is extractive, its answers are sentences of the corpus."
         )
         yield Service(told, connection, emulated=True)

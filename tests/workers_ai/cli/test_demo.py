@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from importlib.metadata import version
@@ -70,6 +71,8 @@ def test_both_frameworks_answer_the_questions_over_the_shipped_corpus():
         assert "Neurons" in half
         assert "Answered by @cf/google/gemma-4-26b-a4b-it" in half
         assert "cost source: service" in half
+        logged = re.findall(r"Gateway: log ([0-9a-f-]{36}), cache MISS\.", half)
+        assert len(set(logged)) == len(QUESTIONS)
         figures = next(line.split() for line in half.splitlines() if line.split()[:1] == ["all"])[1:]
         assert all(float(figure.replace(",", "")) > 0 for figure in figures), figures
 
@@ -170,6 +173,15 @@ def test_with_an_account_in_the_environment_the_demo_runs_there(emulator):
     assert "local emulator" in shown.output
     assert "CLOUDFLARE_API_TOKEN is not set" in shown.output
     assert not emulator.requests
+
+
+def test_a_gateway_of_the_environment_is_passed_and_its_facts_are_told(emulator):
+    """And without one there is no word of it."""
+    for gateway, told in (("default", "Gateway: log "), ("", "")):
+        env = {**emulator.environment(), "CLOUDFLARE_AI_GATEWAY": gateway}
+        shown = run("demo", "--only", "langchain", "--question", QUESTIONS[0], env=env)
+        assert shown.exit_code == 0, shown.output
+        assert ("Gateway: log " in shown.output) is bool(told)
 
 
 def test_traces_are_sent_nowhere(emulator):
