@@ -30,6 +30,11 @@ demo: $(VENV)/.all ## both frameworks answer questions and run agents: on the em
 	$(VENV)/bin/workers-ai demo $(ARGS)
 	$(if $(ARGS),,$(VENV)/bin/workers-ai demo --agent)
 
+.PHONY: examples
+examples: $(VENV)/.test ## retrieval in each framework: an embedded vector store, rerank, answers that cite; as demo
+	$(PY) examples/retrieval_langchain.py $(ARGS)
+	$(PY) examples/retrieval_llama_index.py $(ARGS)
+
 .PHONY: test
 test: $(VENV)/.test ## all tests but the slow ones; ARGS go to pytest, e.g. ARGS="-k gateway -x"
 	$(PY) $(PYTEST) -m "not slow" $(ARGS)
@@ -79,7 +84,7 @@ test-oldest: .venv-oldest/.test ## the tests with the lowest versions of the dec
 test-newest: ## the tests with the newest versions there are, installed afresh
 	rm -rf .venv-newest
 	$(INSTALL) .venv-newest --upgrade pip
-	$(INSTALL) .venv-newest --editable '.[all]' --group test --group agents --group otel
+	$(INSTALL) .venv-newest --editable '.[all]' --group test --group agents --group examples --group otel
 	.venv-newest/bin/python $(PYTEST) -m "not slow" $(ARGS)
 
 .PHONY: lock
@@ -109,7 +114,7 @@ $(VENV)/.all: $(VENV)/.base
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.all
-	@$(INSTALL) $(VENV) --constraint $(CONSTRAINTS) --group test --group agents --group otel
+	@$(INSTALL) $(VENV) --constraint $(CONSTRAINTS) --group test --group agents --group examples --group otel
 	@touch $@
 
 $(VENV)/.lint: $(VENV)/.base
