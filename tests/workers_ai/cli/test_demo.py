@@ -77,6 +77,15 @@ def test_both_frameworks_answer_the_questions_over_the_shipped_corpus():
         assert all(float(figure.replace(",", "")) > 0 for figure in figures), figures
 
 
+def test_the_meter_tells_at_the_end_what_all_of_it_cost():
+    """By model, embeddings among them, and by framework."""
+    told = run("demo", "--question", QUESTIONS[0]).output.partition("What all of it cost")[2]
+    figures = {line.split()[0]: line.split()[1:] for line in told.splitlines() if len(line.split()) == 7}
+    assert {"@cf/google/gemma-4-26b-a4b-it", "@cf/baai/bge-m3", "all", "LangChain", "LlamaIndex"} <= set(figures)
+    assert all(float(figures[name][4]) > 0 for name in figures if name != "calls")
+    assert "10,000 neurons a day" in told
+
+
 def test_answers_come_in_many_pieces():
     """Both halves stream: LangChain's callback and LlamaIndex's generator saw more than one piece."""
     langchain, llama_index = (
