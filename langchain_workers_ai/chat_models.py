@@ -21,6 +21,7 @@ from langchain_workers_ai.errors import ERROR_CLASSES
 from langchain_workers_ai.messages import Chunks, summed_output, to_result, with_tool_names
 from langchain_workers_ai.profiles import profile_of
 from langchain_workers_ai.serialization import SECRETS, plain_fields, register_for_load
+from langchain_workers_ai.token_counts import counter_of, tokens_of_messages, tokens_of_text
 from langchain_workers_ai.tools import Tool, response_format_of, to_wire_tools
 from langchain_workers_ai.tracing import identifying_params, langsmith_params
 from workers_ai import tasks
@@ -148,6 +149,14 @@ class ChatWorkersAI(BatchQueueMixin, BaseChatModel, ChatFields):
 
     def _resolve_model_profile(self) -> ModelProfile | None:
         return profile_of(self.model)
+
+    def get_num_tokens(self, text: str) -> int:
+        """Tokens of a text: estimated rather too high, or counted where `custom_get_token_ids` is given."""
+        return tokens_of_text(self, self.model, text)
+
+    def get_num_tokens_from_messages(self, messages: list[BaseMessage], tools: Sequence[Tool] | None = None) -> int:
+        """Tokens of messages and tools, with what the chat template adds; as `get_num_tokens`."""
+        return tokens_of_messages(self, self.model, messages, tools)
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         call = {self.aliases.get(name, name): value for name, value in kwargs.items()}
@@ -308,6 +317,8 @@ class ChatWorkersAI(BatchQueueMixin, BaseChatModel, ChatFields):
             _without(self._text_options(changes), self.disabled_params),
             stream_usage=usage,
             tools=tools,
+            check_context=self._check_of(changes),
+            count=counter_of(self),
             **told,
         )
 

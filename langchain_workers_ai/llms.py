@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -16,6 +16,7 @@ from pydantic import ConfigDict
 from langchain_workers_ai.errors import ERROR_CLASSES
 from langchain_workers_ai.messages import summed_output, to_text_chunk, token_usage
 from langchain_workers_ai.serialization import SECRETS, plain_fields, register_for_load
+from langchain_workers_ai.token_counts import counter_of, tokens_of_messages, tokens_of_text
 from langchain_workers_ai.tracing import identifying_params, langsmith_params
 from workers_ai import tasks
 from workers_ai.in_flight import ain_order, in_order
@@ -24,7 +25,10 @@ from workers_ai.text_fields import DEFAULT_MODEL, TextFields
 if TYPE_CHECKING:
     from typing import Unpack
 
+    from langchain_core.messages import BaseMessage
+
     from langchain_workers_ai.options import LLMOptions
+    from langchain_workers_ai.tools import Tool
     from workers_ai.answers import ChatAnswer
     from workers_ai.errors import ErrorClasses
     from workers_ai.tasks.text_exchange import TextExchange
@@ -94,6 +98,14 @@ class WorkersAI(BaseLLM, TextFields):
         """Fields whose values JSON cannot hold as they are."""
         return plain_fields(self)
 
+    def get_num_tokens(self, text: str) -> int:
+        """Tokens of a text: estimated rather too high, or counted where `custom_get_token_ids` is given."""
+        return tokens_of_text(self, self.model, text)
+
+    def get_num_tokens_from_messages(self, messages: list[BaseMessage], tools: Sequence[Tool] | None = None) -> int:
+        """Tokens of messages and tools; as `get_num_tokens`."""
+        return tokens_of_messages(self, self.model, messages, tools)
+
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         call = {self.aliases.get(name, name): value for name, value in kwargs.items()}
         return langsmith_params("llm", self.model, self._text_options(), stop, call)
@@ -161,7 +173,14 @@ class WorkersAI(BaseLLM, TextFields):
             changes["stop"] = stop
         call = self._call(self.model, changes)
         usage = kwargs.get("stream_usage", self.stream_usage)
-        request = tasks.completion.CompletionRequest(call, prompt, self._text_options(changes), stream_usage=usage)
+        request = tasks.completion.CompletionRequest(
+            call,
+            prompt,
+            self._text_options(changes),
+            stream_usage=usage,
+            check_context=self._check_of(changes),
+            count=counter_of(self),
+        )
         return self._exchange(tasks.completion.exchange, request, stream=stream)
 
 

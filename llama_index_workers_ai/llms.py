@@ -21,6 +21,7 @@ from llama_index_workers_ai.events import astreaming, chat_events, completion_ev
 from llama_index_workers_ai.messages import to_wire_messages
 from llama_index_workers_ai.metadata import metadata_of
 from llama_index_workers_ai.responses import StreamedAnswer, to_chat_response, to_completion_response
+from llama_index_workers_ai.token_counts import counter_of
 from llama_index_workers_ai.tools import selections, to_wire_tools, with_first_call
 from workers_ai.tasks import chat as chats
 from workers_ai.tasks import completion as completions
@@ -112,7 +113,8 @@ class WorkersAI(FunctionCallingLLM, ChatFields):
     """How structured output is asked for: True by JSON mode, False by a tool (or the prompt, where the model takes
     none); unset, by JSON mode where the catalogue tells of it. `pydantic_program_mode` goes before."""
     tokenizer: Any = None
-    """What counts tokens beforehand. Taken for those who come from OpenAILike; nothing here counts yet."""
+    """What counts tokens for `check_context`: a function of a text that gives its tokens, or an object that encodes it.
+    Unset, or a name, which nothing is fetched for: they are estimated."""
     reuse_client: bool = True
     """Taken for those who come from OpenAI's class. Connections are always shared, across threads and event loops."""
 
@@ -387,7 +389,15 @@ class WorkersAI(FunctionCallingLLM, ChatFields):
             "tool_choice": changes.pop("tool_choice", self.tool_choice),
             "parallel_tool_calls": changes.pop("parallel_tool_calls", self.parallel_tool_calls),
         }
-        request = chats.ChatRequest(call, messages, self._text_options(changes), tools=tools, **told)
+        request = chats.ChatRequest(
+            call,
+            messages,
+            self._text_options(changes),
+            tools=tools,
+            check_context=self._check_of(changes),
+            count=counter_of(self.tokenizer),
+            **told,
+        )
         return self._exchange(chats.exchange, request, stream=stream)
 
     def _prompt(
@@ -401,7 +411,13 @@ class WorkersAI(FunctionCallingLLM, ChatFields):
             return self._chat([WireMessage(role="user", content=prompt)], asked, stream=stream)
         call = self._call(self.model, asked)
         options = {name: value for name, value in asked.items() if name not in _OF_CHATS}
-        request = completions.CompletionRequest(call, prompt, self._text_options(options))
+        request = completions.CompletionRequest(
+            call,
+            prompt,
+            self._text_options(options),
+            check_context=self._check_of(asked),
+            count=counter_of(self.tokenizer),
+        )
         return self._exchange(completions.exchange, request, stream=stream)
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:

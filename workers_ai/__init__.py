@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from workers_ai.answers import Ranking as Ranking
     from workers_ai.answers import Vectors as Vectors
     from workers_ai.bulk_embedder import BulkEmbedder as BulkEmbedder
+    from workers_ai.call import ModelDeprecationWarning as ModelDeprecationWarning
     from workers_ai.client import Client as Client
     from workers_ai.embedding_identity import EmbeddingIdentity as EmbeddingIdentity
     from workers_ai.embedding_identity import check_identity as check_identity
@@ -66,6 +67,7 @@ _HOMES = {
     "Ranking": "answers",
     "GatewayLog": "tasks.gateway_logs",
     "GatewayLogs": "gateway_logs",
+    "ModelDeprecationWarning": "call",
     "Usage": "usage",
     "Vectors": "answers",
     "check_identity": "embedding_identity",

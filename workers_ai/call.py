@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import re
 from collections.abc import Mapping
@@ -31,6 +32,9 @@ _RUN = "ai/run"
 
 _COMPAT_PREFIX = "workers-ai/"
 
+DERIVED = "auto"
+"""The `session_affinity` that is made from the conversation (`conversation`); where there is none, none is sent."""
+
 _HEADER_VALUE = re.compile(r"[!-~](?:[ -~]*[!-~])?")
 
 
@@ -41,13 +45,31 @@ class ModelNameWarning(UserWarning):
     """A model id that the catalogue does not hold, but nearly: it is sent as it is."""
 
 
-@lru_cache(maxsize=1024)
-def _tell_near_miss(model: str) -> None:
-    """Warns, once per process and model, of an id that looks like a misspelt one.
+class ModelDeprecationWarning(FutureWarning):
+    """A model whose end is announced or has come: the message names its successor. Told once per process and model.
 
-    Another vendor's `author/model` is none, unless `@cf/` is all that it lacks.
+    No DeprecationWarning, which Python shows to nobody but the author of the main program.
     """
-    if lookup(model).known or (nearest := suggest(model)) is None:
+
+
+def end_of(info: ModelInfo, on: datetime.date) -> str | None:
+    """What to say of a model's end and its successor, None for a model that is to stay."""
+    if info.deprecated_on is None:
+        return None
+    end = f"{'is deprecated since' if info.deprecated(on) else 'will be deprecated on'} {info.deprecated_on}"
+    return f"{end}; use {info.replacement!r}" if info.replacement else end
+
+
+@lru_cache(maxsize=1024)
+def _tell_of(model: str) -> None:
+    """Warns, once per process and model, of an id that looks like a misspelt one, and of a model whose end is known.
+
+    Another vendor's `author/model` is no misspelt one, unless `@cf/` is all that it lacks.
+    """
+    info = lookup(model)
+    if (end := end_of(info, datetime.datetime.now(datetime.UTC).date())) is not None:
+        warn(f"model {model!r} {end}", ModelDeprecationWarning)
+    if info.known or (nearest := suggest(model)) is None:
         return
     if model.startswith("@") or "/" not in model or nearest.endswith(f"/{model}"):
         warn(f"model {model!r} is unknown here; did you mean {nearest!r}?", ModelNameWarning)
@@ -60,7 +82,8 @@ class Call:
     model: full id, also `dynamic/route`, `cloudflare/auto`, another vendor's `author/model`, and the spelling of the
         gateway's compat endpoint, `workers-ai/@cf/...`.
     api: "native" (`/ai/run`), "openai" (`/ai/v1`) or "auto": as the catalogue says.
-    session_affinity: sent as `x-session-affinity`, so that the prompt cache is met again.
+    session_affinity: sent as `x-session-affinity`, so that the prompt cache is met again; "auto" is made from the
+        conversation.
     reject_if_busy: fail at once (3040) instead of waiting for capacity.
     extra_body: merged over the body, last.
     requested: the model that the caller named, where a budget put another in its place.
@@ -89,7 +112,7 @@ class Call:
             )
         if self.model.startswith(_COMPAT_PREFIX) and not self.is_compat:  # a spelling that only that endpoint knows
             object.__setattr__(self, "model", self.model.removeprefix(_COMPAT_PREFIX))
-        _tell_near_miss(self.model)
+        _tell_of(self.model)
 
     @property
     def is_compat(self) -> bool:
@@ -178,7 +201,8 @@ class Call:
             raise BadRequestError(
                 f"The request holds a value that JSON cannot: {broken}", model=self.model, maybe_sent=False
             ) from broken
-        headers = {"x-session-affinity": self.session_affinity} if self.session_affinity else {}
+        known = self.session_affinity not in (None, "", DERIVED)
+        headers = {"x-session-affinity": str(self.session_affinity)} if known else {}
         return Request(path=path, body=encoded, model=self.model, headers=headers, gateway=self.gateway)
 
 

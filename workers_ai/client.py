@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from workers_ai import bulk, ranking, telemetry
 from workers_ai.answers import ChatAnswer, ChatDelta, Ranking
 from workers_ai.connection import CALL_OPTIONS, ConnectionFields
+from workers_ai.context import checked
 from workers_ai.embedding_fields import DEFAULT_EMBEDDING_MODEL
 from workers_ai.progress import OnUsage, watched
 from workers_ai.rerank_fields import DEFAULT_RERANK_MODEL
@@ -243,13 +244,16 @@ class Client(ConnectionFields):
     def _chat(self, messages: Messages, model: str, options: dict[str, Any]) -> chats.ChatRequest:
         call = self._call(model, options)
         tools = {name: options.pop(name) for name in _OF_TOOLS if options.get(name) is not None}
-        return chats.ChatRequest(call, self._messages(messages), self._known(options, beside=_OF_TOOLS), **tools)
+        check = self._exchange(checked, options.pop("check_context", "error"))
+        told = self._known(options, beside=_OF_TOOLS)
+        return chats.ChatRequest(call, self._messages(messages), told, check_context=check, **tools)
 
     def _messages(self, messages: Messages) -> Sequence[WireMessage]:
         return [{"role": "user", "content": messages}] if isinstance(messages, str) else messages
 
     def _prompt(self, prompt: str, model: str, options: dict[str, Any]) -> completion.CompletionRequest:
-        return completion.CompletionRequest(self._call(model, options), prompt, self._known(options))
+        call, check = self._call(model, options), self._exchange(checked, options.pop("check_context", "error"))
+        return completion.CompletionRequest(call, prompt, self._known(options), check_context=check)
 
     def _texts(
         self, texts: Sequence[str], model: str, options: dict[str, Any], batch_size: int | None, **told: Any

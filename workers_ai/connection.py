@@ -149,7 +149,8 @@ class ConnectionFields(BaseModel):
     http_async_client: HttpAsyncClient | None = Field(default=None, exclude=True, repr=False)
     """As http_client, for async calls."""
     session_affinity: str | None = None
-    """Sent as `x-session-affinity`: requests of one conversation meet the same prompt cache."""
+    """Sent as `x-session-affinity`: requests of one conversation meet the same prompt cache. "auto": a hash of the
+    conversation's beginning, up to its first question."""
     reject_if_busy: bool = False
     """Fail at once with CapacityError instead of waiting for the model."""
 

@@ -77,6 +77,7 @@ class TextOptions(TypedDict, total=False):
     chat_template_kwargs: Mapping[str, Any] | None
     response_format: Mapping[str, Any] | None
     model_kwargs: Mapping[str, Any] | None
+    check_context: Literal["error", "warn", "trim"] | None
 
 
 class ChatToolOptions(TypedDict, total=False):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
 from workers_ai import fetching
 from workers_ai.catalog import lookup
 from workers_ai.connection import CALL_OPTIONS, ConnectionFields
+from workers_ai.context import CheckContext, checked
 from workers_ai.errors import WorkersAIError, recast
 from workers_ai.in_flight import ain_order, in_order
 from workers_ai.wire.message import WireMessage
@@ -31,7 +32,7 @@ class TextFields(ConnectionFields):
         "stop_sequences": "stop",
     }
 
-    call_options: ClassVar[frozenset[str]] = frozenset({"model_kwargs"})
+    call_options: ClassVar[frozenset[str]] = frozenset({"model_kwargs", "check_context"})
     """What else a call of this class may be given."""
 
     temperature: float | None = Field(default=None, ge=0, le=5)
@@ -72,6 +73,10 @@ class TextFields(ConnectionFields):
     """JSON mode, as the service takes it."""
     model_kwargs: Mapping[str, Any] | None = None
     """Further inputs of the model, put into every request."""
+    check_context: Literal["error", "warn", "trim"] | None = "error"
+    """What to do about a prompt that does not fit the model's window with `max_tokens`, tokens being estimated: "error"
+    refuses what cannot fit even by the lowest estimate; "warn" also warns of what probably does not; "trim" leaves out
+    the oldest turns of a chat; None sends everything."""
 
     @field_validator("stop", mode="before")
     @classmethod
@@ -82,12 +87,17 @@ class TextFields(ConnectionFields):
         """The options that are set, with those of one call over them; None for one of a call takes it away."""
         told = {name: value for name in _SORTED if (value := getattr(self, name)) is not None}
         told["reasoning_effort"] = self.reasoning_effort
-        changes = dict(changes or {})
+        changes = {name: value for name, value in (changes or {}).items() if name != "check_context"}
         inputs = {**(self.model_kwargs or {}), **(changes.pop("model_kwargs", None) or {})}
         told = {**inputs, **told, **changes}
         if told["reasoning_effort"] == NOT_SENT:
             del told["reasoning_effort"]
         return told
+
+    def _check_of(self, changes: Mapping[str, Any]) -> CheckContext:
+        """What one call does about a prompt that is too long. Raises BadRequestError for what is no such thing."""
+        check = changes.get("check_context", self.check_context)
+        return self._exchange(checked, check)
 
     def _call_options(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """The options of one call under their first spelling. Raises TypeError for one that is unknown."""

@@ -89,6 +89,7 @@ TEXT: dict[str, Any] = {
     "chat_template_kwargs": {"enable_thinking": False},
     "response_format": {"type": "json_object"},
     "model_kwargs": {"top_a": 1},
+    "check_context": "trim",
     "streaming": False,
     "stream_usage": False,
 }

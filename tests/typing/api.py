@@ -51,6 +51,7 @@ def chat() -> None:
         stop_sequences=["\n"],
         streaming=True,
         rate_limit="catalog",
+        check_context="trim",
         rate_limit_store="redis://127.0.0.1:6379/0",
     )
     assert_type(model.invoke("x"), AIMessage)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import warnings
+from datetime import date
 from typing import Any
 
 import pytest
@@ -10,7 +12,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from workers_ai import errors as e
-from workers_ai.call import Call
+from workers_ai.call import Call, ModelDeprecationWarning, _tell_of, end_of
+from workers_ai.catalog import lookup
 from workers_ai.gateway import Gateway
 
 LLAMA = "@cf/meta/llama-3.2-3b-instruct"
@@ -79,6 +82,7 @@ def test_what_would_change_the_address_is_no_model(model: str):
     assert caught.value.maybe_sent is False
 
 
+@pytest.mark.filterwarnings("ignore::workers_ai.call.ModelNameWarning")  # hypothesis tries names that it found nearby
 @given(model=st.text(max_size=20))
 @example(model="/")
 @example(model="/a")
@@ -200,3 +204,32 @@ def test_a_model_of_another_kind_is_told_before_anything_is_sent(model: str, kin
 def test_a_model_is_taken_for_what_it_does_and_an_unknown_one_for_anything(model: str, kinds: list[Any]):
     for kind in kinds:
         Call(model).check_kind(kind)
+
+
+# Models that come to an end
+
+
+def test_a_deprecated_model_is_told_once_with_its_successor():
+    _tell_of.cache_clear()
+    with warnings.catch_warnings(action="always", record=True) as told:
+        Call("@cf/moonshotai/kimi-k2.5")
+        Call("@cf/moonshotai/kimi-k2.5")
+    (one,) = told
+    assert one.category is ModelDeprecationWarning
+    assert str(one.message) == (
+        "model '@cf/moonshotai/kimi-k2.5' is deprecated since 2026-05-30; use '@cf/moonshotai/kimi-k2.6'"
+    )
+    assert one.filename == __file__
+
+
+def test_a_model_in_service_is_not_told():
+    _tell_of.cache_clear()
+    with warnings.catch_warnings(action="error"):
+        Call(LLAMA)
+
+
+def test_an_end_that_lies_ahead_is_told_as_such():
+    info = lookup("@cf/moonshotai/kimi-k2.5")
+    assert end_of(info, date(2026, 5, 29)) == "will be deprecated on 2026-05-30; use '@cf/moonshotai/kimi-k2.6'"
+    assert end_of(lookup("@cf/facebook/bart-large-cnn"), date(2026, 5, 30)) == "is deprecated since 2026-05-30"
+    assert end_of(lookup(LLAMA), date(2030, 1, 1)) is None

@@ -8,9 +8,12 @@ from functools import lru_cache
 from typing import Any
 
 from workers_ai.call import Call
+from workers_ai.context import CheckContext, fit_window
+from workers_ai.conversation import in_conversation
 from workers_ai.errors import BadRequestError
 from workers_ai.exchange import Request
 from workers_ai.tasks.text_exchange import Asking, Fitted, TextExchange, TextReading, fit, reading_of
+from workers_ai.token_estimate import CountTokens
 from workers_ai.warning import warn
 from workers_ai.wire.form import FORMS
 from workers_ai.wire.message import WireMessage, text_of_parts
@@ -29,6 +32,7 @@ class ChatRequest:
     stream_usage: whether a stream should tell its tokens.
     tools: in OpenAI's form. tool_choice: "auto", "none", "any", "required", True, a name, or a dict.
     parallel_tool_calls: None leaves it to the model.
+    check_context: what to do about a prompt that is longer than the model's window. count: counts tokens exactly.
     """
 
     call: Call
@@ -38,14 +42,16 @@ class ChatRequest:
     tools: Sequence[WireTool] = ()
     tool_choice: object = None
     parallel_tool_calls: bool | None = None
+    check_context: CheckContext = "error"
+    count: CountTokens | None = None
 
 
 def exchange(request: ChatRequest, *, stream: bool = False) -> ChatExchange:
     """The exchange of a chat.
 
     Raises BadRequestError, before anything is sent, for an embedding model, for no message, for one without role or
-    content, for content or tools that the model does not take, for a choice of a tool that is not there, and for an
-    `n` that the model would ignore.
+    content, for content or tools that the model does not take, for a choice of a tool that is not there, for an `n`
+    that the model would ignore, and ContextLengthError for what cannot fit the model's window.
     """
     request = replace(request, call=request.call.within_budget())
     asked, reading, whole = prepared(request, stream=stream)
@@ -64,13 +70,22 @@ def prepared(request: ChatRequest, *, stream: bool = False) -> tuple[Asking, Rea
     fitted = fit(call, request.options, stream=stream)
     options, reading = _with_tools(request, fitted)
     messages = [_content(_checked(message, place, call), call) for place, message in enumerate(request.messages)]
+    fitting = fit_window(
+        call,
+        messages,
+        check=request.check_context,
+        max_tokens=options.get("max_tokens"),
+        tools=options.get("tools", ()),
+        count=request.count,
+    )
+    call = in_conversation(call, messages)
     encode = FORMS[call.form].encode_chat
 
     def asked(*, stream: bool) -> Request:
-        path, body = encode(call, messages, options, stream=stream, usage=request.stream_usage)
+        path, body = encode(call, fitting.messages, options, stream=stream, usage=request.stream_usage)
         return call.request(path, body)
 
-    return asked, reading, fitted.whole
+    return asked, replace(reading, learn=fitting.lesson(call.model)), fitted.whole
 
 
 def _with_tools(request: ChatRequest, fitted: Fitted) -> tuple[dict[str, Any], Reading]:

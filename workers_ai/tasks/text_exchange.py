@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from workers_ai.answers import ChatAnswer, ChatDelta
+from workers_ai.answers import ChatAnswer, ChatDelta, Facts
 from workers_ai.call import Call
 from workers_ai.errors import BadRequestError
-from workers_ai.exchange import Exchange, Reply, Request
+from workers_ai.exchange import Exchange, Reply, Request, StreamReader
 from workers_ai.wire.answer import chat_in, read_chat
 from workers_ai.wire.frame import stream_reader
 from workers_ai.wire.options import given
@@ -85,27 +85,81 @@ class TextReading:
 
     def read(self, reply: Reply) -> ChatAnswer:
         """The answer in a whole reply."""
-        return self._cut(read_chat(reply, self.reading))
+        return self._noted(read_chat(reply, self.reading))
 
     def read_result(self, result: object, reply: Reply) -> ChatAnswer:
         """The answer in a result that is out of its envelope; `reply`: what it came with."""
-        return self._cut(chat_in(result, reply, self.reading))
+        return self._noted(chat_in(result, reply, self.reading))
 
-    def _cut(self, answer: ChatAnswer) -> ChatAnswer:
+    def _noted(self, answer: ChatAnswer) -> ChatAnswer:
+        if self.reading.learn is not None and answer.usage is not None:
+            self.reading.learn(answer.usage.input_tokens)
         return cut_answer(answer, self.reading.stops) if self.reading.stops else answer
+
+    def _reader(self) -> Callable[[Reply], StreamReader[ChatDelta]]:
+        reader: Callable[[Reply], StreamReader[ChatDelta]] = stream_reader(self.reading)
+        if self.reading.learn is not None:
+            reader = learning(reader, self.reading.learn)
+        return stopping(reader, self.reading.stops) if self.reading.stops else reader
 
     def exchange(self, asked: Asking, *, stream: bool, whole: bool = False) -> TextExchange:
         """The exchange of a request. asked: makes it, streamed or not. whole: ask for it in one piece in any case."""
         if not stream:
             return Exchange(asked(stream=False), self.read)
-        reader = stream_reader(self.reading)
         return Exchange(
             asked(stream=not whole),
             self.read,
-            reader=stopping(reader, self.reading.stops) if self.reading.stops else reader,
+            reader=self._reader(),
             whole=as_deltas,
             unstreamed=None if whole else lambda: Exchange(asked(stream=False), self.read),
         )
+
+
+class LearningReader:
+    """A stream reader that tells the tokens of the prompt, once they are known."""
+
+    __slots__ = ("_inner", "_learn")
+
+    def __init__(self, inner: StreamReader[ChatDelta], learn: Callable[[int], None]) -> None:
+        self._inner = inner
+        self._learn = learn
+
+    @property
+    def partial(self) -> str:
+        """Text that has arrived so far."""
+        return self._inner.partial
+
+    @property
+    def begun(self) -> bool:
+        """Whether any part of the answer has come."""
+        return self._inner.begun
+
+    @property
+    def done(self) -> bool:
+        """Whether the stream has said that it is at its end."""
+        return self._inner.done
+
+    def facts_so_far(self) -> Facts | None:
+        """What is known of an answer that ends here."""
+        return self._inner.facts_so_far()
+
+    def feed(self, data: bytes) -> Iterable[ChatDelta]:
+        """As the inner reader; the facts come with the end."""
+        return self._inner.feed(data)
+
+    def close(self) -> Iterator[ChatDelta]:
+        """The last deltas, and what is to be learnt from them."""
+        for delta in self._inner.close():
+            if delta.facts is not None and delta.facts.usage is not None:
+                self._learn(delta.facts.usage.input_tokens)
+            yield delta
+
+
+def learning(
+    reader: Callable[[Reply], StreamReader[ChatDelta]], learn: Callable[[int], None]
+) -> Callable[[Reply], StreamReader[ChatDelta]]:
+    """`reader` for streams that are learnt from."""
+    return lambda head: LearningReader(reader(head), learn)
 
 
 def as_deltas(answer: ChatAnswer) -> Iterator[ChatDelta]:

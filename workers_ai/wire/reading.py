@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from workers_ai.wire.tools import WireTool
@@ -18,6 +18,7 @@ class Reading:
     thinks_in_text: the model writes its thinking into the text, up to `</think>` (quirk 30).
     stops: sequences at which the text is cut on this side (`wire.stop`).
     max_tokens: the limit that was sent, None for none. default_max_tokens: the model's own, where it is known.
+    learn: is told the tokens of the prompt as the service counted them; None where nothing is to be learnt.
     """
 
     model: str
@@ -28,3 +29,4 @@ class Reading:
     max_tokens: int | None = None
     default_max_tokens: int | None = None
     requested: str | None = None
+    learn: Callable[[int], None] | None = None
