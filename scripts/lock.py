@@ -50,7 +50,7 @@ def floors() -> Pins:
     """The lowest version that each declared requirement allows."""
     found = {}
     for line in declared():
-        match = re.match(r"([\w.-]+)>=([\w.]+)", line)
+        match = re.match(r"([\w.-]+)(?:\[[\w,-]+\])?>=([\w.]+)", line)
         if match is None:
             raise SystemExit(f"{line!r} in pyproject.toml declares no lowest version")
         found[match[1]] = RAISED.get(match[1], match[2])

@@ -40,7 +40,7 @@ def load(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 def test_every_program_is_run_here():
     """Whoever adds one adds it to the table."""
     programs = {path.stem for path in EXAMPLES.glob("*.py") if "__main__" in path.read_text(encoding="utf-8")}
-    assert programs == set(NEEDS)
+    assert programs == {*NEEDS, "ray_embed"}  # the last one in tests/workers_ai/test_ray.py, on a cluster
 
 
 @pytest.mark.parametrize("name", NEEDS)

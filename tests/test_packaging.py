@@ -95,7 +95,7 @@ def test_the_extras_are_those_that_have_code_behind_them(metadata):
         if extra:
             by_extra[extra.strip("'\"")].add(requirement)
     everything = by_extra.pop("all")
-    assert set(by_extra) == {"langchain", "llama-index", "local", "cli", "aiohttp", "redis", "otel", "bulk"}
+    assert set(by_extra) == {"langchain", "llama-index", "local", "cli", "aiohttp", "redis", "otel", "bulk", "ray"}
     five = ("langchain", "llama-index", "local", "cli", "aiohttp")
     assert everything == set().union(*(by_extra[name] for name in five))
 

@@ -12,6 +12,7 @@ from workers_ai.text_embedder import TextEmbedder
 if TYPE_CHECKING:
     from typing import Unpack
 
+    from workers_ai.embedding_identity import EmbeddingIdentity
     from workers_ai.options import BulkEmbedderOptions
 
 Batch = TypeVar("Batch")
@@ -55,6 +56,11 @@ class BulkEmbedder:
         if embedder.key is not None:
             added[embedder.key] = [embedder.key_of(text) for text in rows.texts]
         return cast("Batch", rows.with_columns(added))
+
+    @property
+    def identity(self) -> EmbeddingIdentity:
+        """Model, pooling and dimensions in effect: what `check_identity` compares with an index."""
+        return self.embedder.identity
 
     def __repr__(self) -> str:
         return repr(self.embedder)

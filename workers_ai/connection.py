@@ -136,8 +136,9 @@ class ConnectionFields(BaseModel):
     """Requests a minute of each model, "catalog" for the documented number of its task, or "adaptive": as many at once
     as the service bears. Kept by all objects of a process with the same account, in threads and event loops alike."""
     rate_limit_store: SecretStr | None = Field(default_factory=store_from_environment, exclude=True, repr=False)
-    """Secret. `redis://host:6379/0`: keeps `rate_limit` over processes and machines (extra `redis`; environment:
-    WORKERS_AI_RATE_LIMIT_STORE); unset, each process counts its own."""
+    """Secret. `redis://host:6379/0`: keeps `rate_limit` over processes and machines (extra `redis`), "ray": over the
+    workers of a Ray cluster (extra `ray`; environment: WORKERS_AI_RATE_LIMIT_STORE); unset, each process counts its
+    own."""
     default_headers: Mapping[str, str] | None = Field(default=None, exclude=True, repr=False)
     """Added to every request; their values count as secret."""
     default_query: Mapping[str, str] | None = None

@@ -4,7 +4,8 @@ The buckets are our own. Those of the libraries (`limits`, pyrate-limiter) answe
 again later: nobody keeps a place in the line, one bucket does not serve threads and several event loops alike, and a
 wait that is cancelled has used its share. A window that tells everybody their turn in advance (`rate_limit`) has none
 of these troubles and is shorter than the glue would be. Over processes and machines the same window stands in Redis
-(`redis_window`), where a library brings the connection and one script the decision.
+(`redis_window`), where a library brings the connection and one script the decision, or in an actor of a Ray cluster
+(`ray_window`).
 """
 
 from __future__ import annotations
@@ -130,6 +131,10 @@ class Lines:
     def _made(self, scope: Scope, limit: int, store: SecretStr | None) -> Line:
         if not store:
             return OwnLine(limit, self.clock)
+        if store.get_secret_value() == "ray":
+            from workers_ai.ray_window import RayLine
+
+            return RayLine(scope, limit, self.clock)
         from workers_ai.redis_window import RedisLine
 
         return RedisLine(store, scope, limit, self.clock)
@@ -144,7 +149,8 @@ class MinuteLimiter:
     """At most so many requests a minute of each model.
 
     limit: that number, or "catalog" for the documented one of the model's task; a model without one does not wait.
-    store: the address of a Redis that keeps the count for several processes; None counts in this one.
+    store: the address of a Redis that keeps the count for several processes, or "ray" for the cluster of this one;
+    None counts in this process.
     """
 
     base_url: str

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from workers_ai.errors import InvalidResponseError
+
 
 @dataclass(frozen=True, slots=True)
 class PackedVectors:
@@ -19,6 +21,13 @@ class PackedVectors:
         """Each text with its vector packed."""
         for text, vector in zip(texts, vectors, strict=True):
             yield text, array("f", vector).tobytes()
+
+    def check(self, model: str) -> None:
+        """Raises InvalidResponseError where vectors differ in length."""
+        sizes = {len(row) // 4 for row in self.rows if row is not None}
+        if len(sizes) > 1:
+            message = f"Vectors of one length were expected, not of {sorted(sizes)} numbers"
+            raise InvalidResponseError(message, model=model)
 
     def to_arrow(self) -> Any:
         """A pyarrow array of type list<float>."""

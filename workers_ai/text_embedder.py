@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
-from itertools import accumulate
-from typing import TYPE_CHECKING, Any, ClassVar
+from itertools import accumulate, islice
+from threading import Lock
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import ConfigDict, Field
 
@@ -13,11 +16,14 @@ from workers_ai.embedding_fields import DEFAULT_EMBEDDING_MODEL, EmbeddingFields
 from workers_ai.errors import WorkersAIError
 from workers_ai.in_flight import in_order
 from workers_ai.packed import PackedVectors
+from workers_ai.progress import watched
 
 if TYPE_CHECKING:
     from typing import Unpack
 
+    from workers_ai.answers import Vectors
     from workers_ai.bulk import OnAnswer
+    from workers_ai.embedding_identity import EmbeddingIdentity
     from workers_ai.options import BulkEmbedderOptions
     from workers_ai.tasks.embeddings import EmbeddingRequest
 
@@ -55,16 +61,13 @@ class TextEmbedder(EmbeddingFields):
         return min(self.batch_size or limit, limit)
 
     @property
-    def identity(self) -> dict[str, Any]:
-        """What tells vectors of this object from others': they do not mix in one index."""
-        return self._identity_with(self.model).to_dict()
+    def identity(self) -> EmbeddingIdentity:
+        """Model, pooling and dimensions in effect: what tells these vectors from others'."""
+        return self._identity_with(self.model)
 
     def key_of(self, text: str) -> str:
         """What `key` adds for `text`."""
-        import hashlib
-        import json
-
-        told = json.dumps([*self.identity.values(), self.text_instruction, text]).encode()
+        told = json.dumps([*self.identity.to_dict().values(), self.text_instruction, text]).encode()
         return hashlib.blake2b(told, digest_size=16).hexdigest()
 
     def requests_needed(self, texts: Sequence[str]) -> int:
@@ -72,34 +75,51 @@ class TextEmbedder(EmbeddingFields):
         return len(self._requests(texts))
 
     def pack(
-        self, texts: Sequence[str], *, into: dict[str, bytes] | None = None, on_answer: OnAnswer | None = None
+        self,
+        texts: Sequence[str | None],
+        *,
+        into: dict[str, bytes] | None = None,
+        on_answer: OnAnswer | None = None,
+        first: int = 0,
     ) -> PackedVectors:
-        """The vectors of `texts`, in order.
+        """The vectors of `texts`, in order; none where there is no text. A text that stands twice is sent once.
 
-        into: takes the vector of each text as it comes, packed; after a failure it holds those that were done, and
-        texts that it holds already are not sent. on_answer: called with each request's answer, in its thread.
+        into: takes the vector of each text as it comes, packed; after a failure it holds those that were done.
+        on_answer: called with each request's answer, one at a time. first: the number by which errors name the first.
         """
         by_text = {} if into is None else into
-        wanted = [text for text in dict.fromkeys(texts) if text not in by_text]
-        requests = self._requests(wanted)
+        places: dict[str, int] = {}
+        for place, text in enumerate(texts, first):
+            if text is not None:
+                places.setdefault(text, place)
+        requests, taken = self._requests(list(places)), Lock()
         ends = accumulate(len(request.texts) for request in requests)
+        with watched(len(places), on_usage=self.on_usage) as tell_usage:
 
-        place_of = dict(zip(reversed(texts), reversed(range(len(texts))), strict=True))  # the first of equal texts
+            def take(answer: Vectors) -> None:
+                with taken:
+                    tell_usage(answer)
+                    if on_answer is not None:
+                        on_answer(answer)
 
-        def one(numbered: tuple[EmbeddingRequest, int]) -> None:
-            request, end = numbered
-            places = [place_of[text] for text in request.texts]
-            rows = bulk.embed(self._transport, [request], max_concurrency=1, on_answer=on_answer, places=places)
-            # Packed at once: as Python's floats the vectors of a checkpoint would take eight times the room.
-            by_text.update(PackedVectors.each(wanted[end - len(rows) : end], rows))
+            def one(numbered: tuple[EmbeddingRequest, int]) -> None:
+                request, end = numbered
+                known = dict(islice(places.items(), end - len(request.texts), end))
+                held = list(known.values())
+                rows = bulk.embed(self._transport, [request], max_concurrency=1, on_answer=take, places=held)
+                # Packed at once: as Python's floats the vectors of a checkpoint would take eight times the room.
+                by_text.update(PackedVectors.each(list(known), rows))
 
-        try:
-            in_order(one, list(zip(requests, ends, strict=True)), at_once=self.max_concurrency)
-        except WorkersAIError as failed:
-            failed.done = bulk.ranges(place for place, text in enumerate(texts) if text in by_text)
-            failed.not_done = bulk.ranges(place for place, text in enumerate(texts) if text not in by_text)
-            raise
-        return PackedVectors([by_text[text] for text in texts])
+            try:
+                in_order(one, list(zip(requests, ends, strict=True)), at_once=self.max_concurrency)
+            except WorkersAIError as failed:
+                numbered = [(place, text) for place, text in enumerate(texts, first) if text is not None]
+                failed.done = bulk.ranges(place for place, text in numbered if text in by_text)
+                failed.not_done = bulk.ranges(place for place, text in numbered if text not in by_text)
+                raise
+        packed = PackedVectors([None if text is None else by_text[text] for text in texts])
+        packed.check(self.model)
+        return packed
 
     def _requests(self, texts: Sequence[str]) -> list[EmbeddingRequest]:
         return self._embedding_requests(self.model, texts, batch_size=self.batch_size)

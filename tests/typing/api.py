@@ -26,6 +26,7 @@ from llama_index_workers_ai import QuotaExceededError, WorkersAIEmbedding
 from llama_index_workers_ai import WorkersAI as LlamaIndexLLM
 from llama_index_workers_ai import WorkersAIRerank as LlamaIndexRerank
 from workers_ai import (
+    BulkEmbedder,
     ChatAnswer,
     Client,
     GatewayLog,
@@ -109,6 +110,11 @@ def gateways() -> None:
     LangChainFeedback(logs, max_runs=10).send("x", 1)
     LlamaIndexFeedback({"id": "docs"}, auth_token="token").send("x", None, score=1)
     ChatWorkersAI(gateway=False).invoke("x", gateway={"skip_cache": True})
+
+
+def bulk() -> None:
+    embedder = BulkEmbedder(model_name="x", column="body", output="vector", key=None, batch_size=10, api_key="token")
+    assert_type(embedder({"body": ["x"]}), dict[str, list[str]])
 
 
 def errors(error: WorkersAIError) -> int | None:

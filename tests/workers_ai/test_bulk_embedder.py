@@ -9,7 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from workers_ai import BadRequestError, BulkEmbedder, QuotaExceededError
+from workers_ai import BadRequestError, BulkEmbedder, InvalidResponseError, QuotaExceededError
+from workers_ai.embedding_identity import EmbeddingIdentity
 
 np = pytest.importorskip("numpy")
 pa = pytest.importorskip("pyarrow")
@@ -21,12 +22,18 @@ class Service:
 
     def __init__(self) -> None:
         self.texts: list[list[str]] = []
+        self.rows = self.lengths
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         texts = json.loads(request.content)["text"]
         self.texts.append(texts)
-        rows = [[float(len(text)), 0.5] for text in texts]
-        return httpx.Response(200, json={"success": True, "result": {"data": rows, "shape": [len(rows), 2]}})
+        rows = self.rows(texts)
+        told = {"success": True, "result": {"data": rows, "shape": [len(rows), len(rows[0])]}}
+        return httpx.Response(200, json=told, headers={"cf-ai-neurons": "1.5"})
+
+    @staticmethod
+    def lengths(texts: list[str]) -> list[list[float]]:
+        return [[float(len(text)), 0.5] for text in texts]
 
     def embedder(self, **options: Any) -> BulkEmbedder:
         client = httpx.Client(transport=httpx.MockTransport(self))
@@ -115,6 +122,22 @@ def test_the_instruction_stands_before_what_is_sent_and_not_in_the_batch(service
     made = service.embedder(text_instruction="passage:")({"text": ["a"]})
     assert service.texts == [["passage: a"]]
     assert made["text"] == ["a"]
+
+
+def test_each_request_tells_its_usage(service):
+    told = []
+    service.embedder(on_usage=told.append, batch_size=10)({"text": [str(number) for number in range(30)]})
+    assert [usage.neurons for usage in told] == [1.5] * 3
+
+
+def test_vectors_of_two_lengths_are_refused(service):
+    service.rows = lambda texts: [[1.0] * len(texts[0])] * len(texts)
+    with pytest.raises(InvalidResponseError, match=r"of \[1, 2\] numbers"):
+        service.embedder(batch_size=1)({"text": ["a", "bb"]})
+
+
+def test_its_identity_is_that_of_the_model_classes(service):
+    assert service.embedder().identity == EmbeddingIdentity("@cf/baai/bge-m3", "cls", 1024)
 
 
 def test_a_pickle_works_in_another_process_and_only_there_the_token_shows():

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from workers_ai.bulk_files.estimate import AT_MOST, cost_of_tokens, likely_tokens
+from workers_ai.bulk_files.estimate import cost_of_tokens, likely_tokens, neurons_at_most
 from workers_ai.bulk_files.failure import FileError
 from workers_ai.cost import USD_PER_NEURON
 
 if TYPE_CHECKING:
     from workers_ai.bulk_files.ledger import Ledger
+    from workers_ai.text_embedder import TextEmbedder
 
 FREE_NEURONS_A_DAY = 10_000.0
 """The free allocation of an account (pricing page, 2026)."""
@@ -60,25 +61,19 @@ class Budget:
         return min(limits, key=lambda limit: limit.left, default=None)
 
 
-def at_most(texts: Sequence[str | None], model: str) -> float:
+def at_most(texts: Sequence[str | None], embedder: TextEmbedder) -> float:
     """Neurons that these texts hardly ever pass, each different one sent once; 0 where no price is known."""
-    cost = cost_of_tokens(sum(likely_tokens(text) for text in set(texts) if text is not None) * AT_MOST, model)
-    return 0.0 if cost is None else cost.neurons
+    tokens = sum(likely_tokens(text, embedder) for text in set(texts) if text is not None)
+    return neurons_at_most(tokens, embedder.model)
 
 
-def rows_within(texts: Sequence[str | None], neurons: float, model: str) -> int:
+def rows_within(texts: Sequence[str | None], neurons: float, embedder: TextEmbedder) -> int:
     """How many of the rows, from the first on, surely cost no more than `neurons`."""
-    a_token, seen, tokens = at_most_of_a_token(model), set[str](), 0
+    millionth, seen, tokens = neurons_at_most(1_000_000, embedder.model) / 1e6, set[str](), 0
     for row, text in enumerate(texts):
         if text is not None and text not in seen:
             seen.add(text)
-            tokens += likely_tokens(text) * AT_MOST
-            if tokens * a_token > neurons:
+            tokens += likely_tokens(text, embedder)
+            if tokens * millionth > neurons:
                 return row
     return len(texts)
-
-
-def at_most_of_a_token(model: str) -> float:
-    """Neurons of one token by list price; 0 where no price is known."""
-    cost = cost_of_tokens(1_000_000, model)
-    return 0.0 if cost is None else cost.neurons / 1e6

@@ -57,7 +57,7 @@ class EmbedJob:
             "format": self.input.suffix.lower(),
             "column": embedder.column,
             "output column": embedder.output,
-            **embedder.identity,
+            **embedder.identity.to_dict(),
             "text instruction": embedder.text_instruction,
             "skip empty": self.skip_empty,
         }

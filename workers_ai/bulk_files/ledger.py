@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING
 
 from workers_ai.bulk_files.durable import written
@@ -31,17 +30,15 @@ class Spent:
     tokens: int = 0
     neurons: float = 0.0
     unknown: int = 0
-    _lock: Lock = field(default_factory=Lock, repr=False, compare=False)
 
     def add(self, answer: Vectors) -> None:
-        """Counts one answer; several threads bring them."""
-        with self._lock:
-            self.requests += 1
-            self.tokens += answer.usage.total_tokens if answer.usage else 0
-            if answer.cost is None:
-                self.unknown += 1
-            else:
-                self.neurons += answer.cost.neurons
+        """Counts one answer."""
+        self.requests += 1
+        self.tokens += answer.usage.total_tokens if answer.usage else 0
+        if answer.cost is None:
+            self.unknown += 1
+        else:
+            self.neurons += answer.cost.neurons
 
 
 @dataclass(slots=True)

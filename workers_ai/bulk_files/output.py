@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from workers_ai.bulk_files.job import EmbedJob
     from workers_ai.packed import PackedVectors
 
-IDENTITY, JOB = b"workers_ai.embedding", b"workers_ai.job"
+IDENTITY, JOB = b"workers_ai.embedding_identity", b"workers_ai.job"
 """Keys in the schema's metadata: model, pooling and dimensions as JSON, and what tells one job from another."""
 
 
 def schema_of(job: EmbedJob, schema: Any) -> Any:
     """The output's schema: the input's, the vectors as list<float>, and what they are in its metadata."""
     pa = arrow()
-    told = {IDENTITY: json.dumps(job.embedder.identity).encode(), JOB: job.digest.encode()}
+    told = {IDENTITY: json.dumps(job.embedder.identity.to_dict()).encode(), JOB: job.digest.encode()}
     field = pa.field(job.embedder.output, pa.list_(pa.float32()))
     return schema.append(field).with_metadata({**(schema.metadata or {}), **told})
 
@@ -55,4 +55,4 @@ def assemble(job: EmbedJob, parts: Parts, schema: Any) -> None:
         for path in parts.files:
             with opened(path) as part:
                 for number in range(part.num_row_groups):
-                    writer.write_table(part.read_row_group(number).cast(schema))
+                    writer.write_table(part.read_row_group(number, use_threads=False))

@@ -19,6 +19,9 @@ from workers_ai.bulk_files.parquet import opened
 if TYPE_CHECKING:
     from workers_ai.bulk_files.job import EmbedJob
 
+ROWS_IN_A_GROUP = 1000
+"""Of a Parquet file: what is held in memory at once, several times over, when it is written or read."""
+
 _MANIFEST, _LOCK, _NAME = "manifest.json", "lock", "part-{:05}.parquet"
 
 
@@ -34,7 +37,7 @@ class Parts:
         """Keeps the next rows: once this returns, no kill loses them."""
         path = self.folder / _NAME.format(len(self.files) + 1)
         with written(path) as file, parquet_writer(file, table.schema) as writer:
-            writer.write_table(table)
+            writer.write_table(table, row_group_size=ROWS_IN_A_GROUP)
         self.files.append(path)
         self.rows += table.num_rows
 

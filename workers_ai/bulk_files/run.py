@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from workers_ai.bulk_files.arrow import arrow
 from workers_ai.bulk_files.budget import Budget, Limit, at_most, rows_within
 from workers_ai.bulk_files.ledger import Ledger, Spent
 from workers_ai.bulk_files.output import assemble, schema_of, with_vectors
@@ -56,6 +56,7 @@ def run(
         outcome.rows = outcome.found_rows = parts.rows
         for table in found.source.tables(job.rows_at_once, skip=parts.rows):
             worker.checkpoint(table)
+            arrow().default_memory_pool().release_unused()  # or the allocator keeps what the answers took
             if outcome.limit is not None:
                 return outcome
         assemble(job, parts, schema)
@@ -74,7 +75,6 @@ class _Worker:
     schema: Any
     outcome: Outcome
     on_texts: OnTexts | None
-    _lock: Lock = field(default_factory=Lock)
 
     def checkpoint(self, table: Any) -> None:
         """Embeds the rows of `table`, or as many as the budget allows: then `outcome.limit` names the limit."""
@@ -92,24 +92,23 @@ class _Worker:
         """How many rows the limit surely allows; none where less than a whole request would fit."""
         if limit is None:
             return len(texts)
-        count = rows_within(texts, limit.left, self.job.embedder.model)
+        count = rows_within(texts, limit.left, self.job.embedder)
         return count if count >= min(len(texts), self.job.embedder.texts_in_a_request) else 0
 
     def _embed(self, table: Any, texts: Texts) -> None:
         by_text: dict[str, bytes] = {}
         spent = Spent()
-        reserved = at_most(texts, self.job.embedder.model)
+        reserved = at_most(texts, self.job.embedder)
         day = self.ledger.reserve(reserved)
 
         def take(answer: Vectors) -> None:
-            with self._lock:
-                spent.add(answer)
-                self.outcome.spent.add(answer)
-                if self.on_texts is not None:
-                    self.on_texts(len(answer.rows), self.outcome.spent)
+            spent.add(answer)
+            self.outcome.spent.add(answer)
+            if self.on_texts is not None:
+                self.on_texts(len(answer.rows), self.outcome.spent)
 
         try:
-            self.job.embedder.pack([text for text in texts if text is not None], into=by_text, on_answer=take)
+            self.job.embedder.pack(texts, into=by_text, on_answer=take, first=self.parts.rows)
         finally:  # after a failure too: what was answered is paid for
             self._keep(table, texts, by_text)
             self.ledger.settle(day, max(spent.neurons, reserved) if spent.unknown else spent.neurons)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from workers_ai.bulk_files.estimate import cost_of_tokens, likely_tokens
 from workers_ai.bulk_files.failure import FileError
 from workers_ai.bulk_files.source import Source, source
+from workers_ai.errors import BadRequestError
 
 if TYPE_CHECKING:
     from workers_ai.bulk_files.job import EmbedJob
@@ -41,6 +42,7 @@ def survey(job: EmbedJob, *, skip: int = 0) -> Survey:
     """
     found = source(job.input)
     check_columns(job, found.schema)
+    job.embedder.requests_needed([])  # settings that no request may have, pooling for one, are told as they are
     rows = texts = tokens = requests = 0
     for table in found.tables(job.rows_at_once):
         column = texts_of(job, table, first_row=rows + 1)
@@ -48,9 +50,22 @@ def survey(job: EmbedJob, *, skip: int = 0) -> Survey:
         different = list(dict.fromkeys(told))
         rows += table.num_rows
         texts += len(told)
-        tokens += sum(map(likely_tokens, different))
-        requests += job.embedder.requests_needed(different)
+        tokens += sum(likely_tokens(text, job.embedder) for text in different)
+        requests += _requests_for(job, different, column, first_row=rows - table.num_rows + 1)
     return Survey(found, rows, texts, tokens, requests, cost_of_tokens(tokens, job.embedder.model))
+
+
+def _requests_for(job: EmbedJob, different: Sequence[str], column: Texts, *, first_row: int) -> int:
+    """Requests for these texts. Raises FileError, naming the row, for a text that no request may hold."""
+    try:
+        return job.embedder.requests_needed(different)
+    except BadRequestError:
+        for row, text in enumerate(column, first_row):
+            try:
+                job.embedder.requests_needed([] if text is None else [text])
+            except BadRequestError as refused:
+                raise FileError(f"{job.input}, row {row}: {refused.message.removeprefix('texts[0]').strip()}") from None
+        raise
 
 
 def check_columns(job: EmbedJob, schema: Any) -> None:

@@ -129,6 +129,9 @@ def embed(
         int | None, typer.Option(min=1, help="Texts in a request.", show_default="the model's limit")
     ] = None,
     max_concurrency: Annotated[int | None, typer.Option(min=1, help="Requests in flight.", show_default="8")] = None,
+    rate_limit: Annotated[
+        str | None, typer.Option(help='Requests a minute, "catalog" or "adaptive".', show_default="none")
+    ] = None,
     checkpoint_rows: Annotated[
         int | None, typer.Option(min=1, help="Rows between two checkpoints.", show_default="4 requests x in flight")
     ] = None,
@@ -162,6 +165,7 @@ def embed(
             dimensions=dimensions,
             batch_size=batch_size,
             max_concurrency=max_concurrency,
+            rate_limit=int(rate_limit) if rate_limit and rate_limit.isdigit() else rate_limit,
         )
         job = EmbedJob(input, output, made, skip_empty=skip_empty, checkpoint_rows=checkpoint_rows)
         main(Embed(job, Budget(max_neurons, max_usd, free_only), dry_run, overwrite))

@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from workers_ai.bulk_files.arrow import arrow
 from workers_ai.bulk_files.budget import Budget
 from workers_ai.bulk_files.failure import FileError, SettingsChangedError
 from workers_ai.bulk_files.job import EmbedJob
@@ -53,6 +54,8 @@ def main(told: Embed) -> None:
 
 
 def _main(told: Embed) -> None:
+    # Arrow's own allocator keeps what it once had: some 60 MB more at the peak.
+    arrow().set_memory_pool(arrow().system_memory_pool())
     job = told.job
     job.check()
     told.budget.check(job.embedder.model)

@@ -1,6 +1,7 @@
 """What every request meets first: bodies bounded, requests recorded, answers marked as an emulator's."""
 
 import json
+import time
 from collections.abc import Mapping, MutableSequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,6 +27,7 @@ class RecordedRequest:
 
     path: decoded, without the query; `raw_path` as it was on the wire. headers: names in lower case.
     json: the parsed body; None where there was none, or it was no JSON (`body` has the bytes).
+    at: when it had arrived, in seconds of `time.monotonic()`.
     """
 
     method: str
@@ -35,6 +37,7 @@ class RecordedRequest:
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
     json: Any = None
+    at: float = 0.0
 
 
 class FrontDoor:
@@ -125,4 +128,5 @@ def _recorded(scope: Scope, body: bytes) -> RecordedRequest:
         headers={name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]},
         body=body,
         json=parsed,
+        at=time.monotonic(),
     )

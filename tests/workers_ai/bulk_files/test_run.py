@@ -11,12 +11,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from workers_ai import QuotaExceededError
-from workers_ai.bulk_files import EmbedJob, FileError, SettingsChangedError, run, survey
+from workers_ai import BadRequestError, QuotaExceededError
 from workers_ai.bulk_files.budget import FREE_NEURONS_A_DAY, Budget
+from workers_ai.bulk_files.failure import FileError, SettingsChangedError
+from workers_ai.bulk_files.job import EmbedJob
 from workers_ai.bulk_files.ledger import Ledger
 from workers_ai.bulk_files.output import is_done
 from workers_ai.bulk_files.parts import parts_of
+from workers_ai.bulk_files.run import run
+from workers_ai.bulk_files.survey import survey
 
 QUOTA = {"errors": [{"message": "you have used up your daily free allocation", "code": 4006}], "success": False}
 
@@ -66,7 +69,7 @@ def test_all_rows_come_out_in_order_with_their_vectors_and_the_parts_are_gone(jo
 def test_the_output_says_of_which_model_and_pooling_it_is(job):
     made = job(pooling="mean")
     done(made)
-    told = json.loads(pq.read_schema(made.output).metadata[b"workers_ai.embedding"])
+    told = json.loads(pq.read_schema(made.output).metadata[b"workers_ai.embedding_identity"])
     assert told == {"model": made.embedder.model, "pooling": "mean", "dimensions": 384}
 
 
@@ -100,6 +103,18 @@ def test_a_row_without_a_text_gets_no_vector_where_it_may_be_skipped(job):
 def test_a_column_that_is_no_text_is_named(job):
     with pytest.raises(FileError, match="row 1: int in column 'text', no text"):
         survey(job([{"text": 5}]))
+
+
+def test_a_text_that_is_surely_too_long_is_named_before_anything_is_sent(job, counting):
+    rows = [{"text": "a"}] * 40 + [{"text": "word " * 9000}, {"text": "b"}]
+    with pytest.raises(FileError, match=r"in\.jsonl, row 41: "):
+        survey(job(rows, model="@cf/baai/bge-m3"))
+    assert counting.requests == 0
+
+
+def test_settings_that_no_request_may_have_are_no_row_s_fault(job, counting):
+    with pytest.raises(BadRequestError, match="pooling"):
+        survey(job(model="@cf/baai/bge-m3", pooling="mean"))
 
 
 def test_a_missing_column_and_a_taken_one_are_told(job):

@@ -99,7 +99,7 @@ def test_an_output_of_other_options_is_kept_unless_it_may_be_overwritten(server,
     assert refused.exit_code == 1
     assert "out.parquet is there already and of another run" in refused.stderr
     assert embed(server, "--pooling", "cls", "--overwrite").exit_code == 0
-    told = pq.read_schema(folder / "out.parquet").metadata[b"workers_ai.embedding"]
+    told = pq.read_schema(folder / "out.parquet").metadata[b"workers_ai.embedding_identity"]
     assert json.loads(told)["pooling"] == "cls"
 
 
@@ -150,6 +150,7 @@ def test_another_pooling_is_a_wrong_use_of_the_command(server, folder):
     [
         (("--column", "text"), "no column 'text'; it has 'id', 'body'"),
         (("--output-column", "id"), "a column 'id' already"),
+        (("--rate-limit", "fast"), "requests a minute"),
         (("--max-usd", "1", "--model", "@cf/some/embedder"), "no price"),
     ],
 )
