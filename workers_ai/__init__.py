@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from workers_ai.bulk_embedder import BulkEmbedder as BulkEmbedder
     from workers_ai.call import ModelDeprecationWarning as ModelDeprecationWarning
     from workers_ai.client import Client as Client
+    from workers_ai.cost_estimate import estimate as estimate
     from workers_ai.embedding_identity import EmbeddingIdentity as EmbeddingIdentity
     from workers_ai.embedding_identity import check_identity as check_identity
     from workers_ai.errors import *  # noqa: F403 - the whole family, as `errors.__all__` lists it
@@ -72,6 +73,7 @@ _HOMES = {
     "Vectors": "answers",
     "check_identity": "embedding_identity",
     "close_all": "pool",
+    "estimate": "cost_estimate",
     **dict.fromkeys(ERROR_NAMES, "errors"),
 }
 
