@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from pydantic_core import from_json
+
 from workers_ai.answers import Facts
 from workers_ai.catalog import lookup
 from workers_ai.cost import cost_of
 from workers_ai.counted import Counted
+from workers_ai.token_estimate import estimate_tokens
 from workers_ai.usage import Usage
 from workers_ai.wire.reply_facts import facts_of, header_neurons
 
@@ -39,15 +42,14 @@ def _of_stream(facts: Facts, request: Request, text: str) -> Counted:
     told = facts.usage
     if told is not None and told.output_tokens:
         return Counted.of(facts, request.gateway)
-    # The body is mostly text, and its frame of JSON weighs about as much as the model's template.
-    body = request.body if isinstance(request.body, bytes) else b""
-    asked = told.input_tokens if told is not None and told.input_tokens else _tokens(body)
-    answered = _tokens(text.encode())
+    asked = told.input_tokens if told is not None and told.input_tokens else _asked(request)
+    answered = estimate_tokens(text, model=request.model).likely
     usage = Usage(asked, answered, asked + answered)
     cost = cost_of(usage, lookup(request.model or facts.answering_model))
     return Counted.of(replace(facts, usage=usage, cost=cost), request.gateway, source="estimate")
 
 
-def _tokens(text: bytes) -> int:
-    """Tokens of a text, roughly: four bytes each, as English has it."""
-    return -(-len(text) // 4)
+def _asked(request: Request) -> int:
+    """Tokens of what was asked, estimated."""
+    body = from_json(request.body) if isinstance(request.body, bytes) else {}
+    return estimate_tokens(body.get("messages") or str(body.get("prompt") or ""), model=request.model).likely
