@@ -2,7 +2,8 @@
 
 Behind it stands a model by rules (`brain`): it quotes the context it is given, chooses tools, fills arguments and
 schemas from the message, and answers from results; the same request brings the same words. Odd wire forms that only
-some servers show come on demand, by the header `x-emulator-quirk` (`quirk_header` lists them).
+some servers show come on demand, by the header `x-emulator-quirk` (`quirk_header` lists them); so does whatever can
+go wrong on the way (`faults` lists it), by `LocalServer(faults=...)`, `x-emulator-fault` or `WORKERS_AI_FAULTS`.
 
 `with LocalServer() as server:` runs it in a thread; `server.environment()` gives the variables that lead any program
 to it. It shares no code with the client side of this package, so it cannot agree with its mistakes.
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from .account import Account
     from .app import create_app
     from .backend import Backend, OpenAIBackend
+    from .fault import Fault
+    from .fault_rules import FaultRules
     from .front_door import RecordedRequest
     from .gateway import Gateway
     from .guards import DataLossPrevention, Guardrails
@@ -26,6 +29,8 @@ __all__ = [
     "Account",
     "Backend",
     "DataLossPrevention",
+    "Fault",
+    "FaultRules",
     "Gateway",
     "Guardrails",
     "LocalServer",
@@ -42,6 +47,8 @@ _HOMES = {
     "Account": "account",
     "Backend": "backend",
     "DataLossPrevention": "guards",
+    "Fault": "fault",
+    "FaultRules": "fault_rules",
     "Gateway": "gateway",
     "Guardrails": "guards",
     "LocalServer": "server",

@@ -18,6 +18,8 @@ from .backend import Backend
 from .brain import Brain
 from .errors import ServiceError
 from .families import ChatFamily
+from .fault_door import FaultDoor
+from .fault_rules import FaultRules
 from .front_door import EMULATOR_VERSION, REQUEST_ID, FrontDoor, RecordedRequest
 from .gateway import Gateway
 from .log import Log, detail
@@ -50,11 +52,13 @@ def create_app(
     *,
     record: MutableSequence[RecordedRequest] | None = None,
     delay: float = 0.0,
+    faults: FaultRules | None = None,
 ) -> Starlette:
     """The emulator as an ASGI app: for uvicorn, or for `httpx.ASGITransport` (which holds a stream until its end).
 
     account: the one it serves; a default one if None. backend: what generates; the built-in brain if None.
     record: a list that each request is added to. delay: seconds before each piece of a generation.
+    faults: what goes wrong; without a port, where the server is no `LocalServer`, no connection can break.
     """
     account = account or Account()
     endpoints = _Endpoints(account, Service(account, backend or Brain(), delay=delay))
@@ -68,7 +72,7 @@ def create_app(
     routes.append(Route("/", _about))
     return Starlette(
         routes=routes,
-        middleware=[Middleware(FrontDoor, record=record)],
+        middleware=[Middleware(FrontDoor, record=record), Middleware(FaultDoor, rules=faults or FaultRules())],
         exception_handlers={ServiceError: _refused, HTTPException: _lost},
     )
 

@@ -1,6 +1,7 @@
 """What every request meets first: bodies bounded, requests recorded, answers marked as an emulator's."""
 
 import json
+import re
 import time
 from collections.abc import Mapping, MutableSequence
 from dataclasses import dataclass, field
@@ -19,6 +20,9 @@ MAX_BODY_BYTES = 32 * 1024 * 1024
 EMULATOR_HEADER = "x-workers-ai-emulator"
 EMULATOR_VERSION = "1"
 REQUEST_ID = "workers_ai.request_id"
+RECORDED = "workers_ai.recorded"
+
+_MODEL_IN_PATH = re.compile(r"/run/(.+)|/(@(?:cf|hf)/.+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,14 @@ class RecordedRequest:
     body: bytes = field(repr=False)
     json: Any = None
     at: float = 0.0
+
+    @property
+    def model(self) -> str | None:
+        """The id of the model that is asked, from the path or the body; None where none is."""
+        if found := _MODEL_IN_PATH.search(self.path):
+            return found[1] or found[2]
+        named = self.json.get("model") if isinstance(self.json, dict) else None
+        return named if isinstance(named, str) else None
 
 
 class FrontDoor:
@@ -73,8 +85,9 @@ class FrontDoor:
             headers = {"content-type": "application/json", "connection": "close"}
             await Response(encode(error.body), error.status, headers)(scope, receive, marked)
             return
+        scope[RECORDED] = recorded = _recorded(scope, body)
         if self._record is not None:
-            self._record.append(_recorded(scope, body))
+            self._record.append(recorded)
         await self._app(scope, _replaying(body, receive), marked)
 
     async def _read(self, receive: Receive) -> bytes:

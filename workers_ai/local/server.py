@@ -6,8 +6,9 @@ import logging
 import socket
 import sys
 import threading
+from collections.abc import Coroutine, Iterable, Iterator
 from types import TracebackType
-from typing import TextIO
+from typing import Any, TextIO
 
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -15,6 +16,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from .account import Account
 from .app import create_app
 from .backend import Backend, OpenAIBackend
+from .connections import Connection, ConnectionProtocol
+from .fault import Fault
+from .fault_rules import FaultRules
 from .front_door import RecordedRequest
 
 logger = logging.getLogger("workers_ai.local")
@@ -33,6 +37,8 @@ class LocalServer:
     port: 0 takes a free one. host: loopback, unless there is a reason. account: a default one if None.
     backend: what generates: None the built-in brain, a string the URL of an OpenAI-compatible server.
     delay: seconds before each piece of a generation, to watch a stream or to break it off.
+    faults: what goes wrong with the first requests, in this order: `LocalServer(faults=["429*2", "reset-inside"])`.
+        More can be put behind them at any time: `server.faults.next("3040")`. `FaultRules` tells how they are written.
     """
 
     def __init__(
@@ -43,11 +49,13 @@ class LocalServer:
         account: Account | None = None,
         backend: Backend | str | None = None,
         delay: float = 0.0,
+        faults: Iterable[Fault | str] = (),
     ) -> None:
         self.account = account or Account()
+        self.faults = FaultRules(faults)
         self._requests: list[RecordedRequest] = []
         self._address = (host, port)
-        self._app = create_app(self.account, _backend(backend), record=self._requests, delay=delay)
+        self._app = create_app(self.account, _backend(backend), record=self._requests, delay=delay, faults=self.faults)
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
 
@@ -57,7 +65,8 @@ class LocalServer:
             raise RuntimeError("the server is running")
         listener = _listener(*self._address)
         self._address = listener.getsockname()[:2]
-        self._server = _Server(_config(self._app))
+        self._server = _Server(_config(self._app), self._address)
+        self.faults.refuse = self._server.refuse
         self._thread = threading.Thread(
             target=self._server.run, args=([listener],), name="workers-ai-emulator", daemon=True
         )
@@ -83,6 +92,17 @@ class LocalServer:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.stop()
+
+    @contextlib.contextmanager
+    def refusing(self) -> Iterator[None]:
+        """Within the block nobody can connect: the port is closed, and every connection that was open is reset."""
+        if (server := self._server) is None:
+            raise RuntimeError("the server is not running")
+        server.wait_for(server.close_port())
+        try:
+            yield
+        finally:
+            server.wait_for(server.open_port())
 
     @property
     def url(self) -> str:
@@ -130,6 +150,7 @@ def serve(
     *,
     account: Account | None = None,
     delay: float = 0.0,
+    faults: Iterable[Fault | str] = (),
     out: TextIO | None = None,
 ) -> None:
     """Serve until interrupted (Ctrl+C or SIGTERM), after saying on `out` (stdout) how to speak to it.
@@ -138,7 +159,8 @@ def serve(
     Raises `OSError` when the port is taken.
     """
     account = account or Account(only_listed=True)
-    app = create_app(account, _backend(backend), delay=delay)
+    rules = FaultRules(faults)
+    app = create_app(account, _backend(backend), delay=delay, faults=rules)
     with _listener(host, port) as listener:
         url = _url(*listener.getsockname()[:2])
         logger.warning("this is a local emulator of Workers AI at %s: no request goes to Cloudflare", url)
@@ -147,17 +169,21 @@ def serve(
         (out or sys.stdout).write(_welcome(account, url))
         (out or sys.stdout).flush()
         with contextlib.suppress(KeyboardInterrupt):
-            _Server(_config(app)).run([listener])
+            server = _Server(_config(app), listener.getsockname()[:2])
+            rules.refuse = server.refuse
+            server.run([listener])
 
 
 class _Server(uvicorn.Server):
     """uvicorn that says when it is ready and leaves at once, open streams or not."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, address: tuple[str, int]) -> None:
         super().__init__(config)
+        self._address = address
         self.ready = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._leaving: asyncio.Event | None = None
+        self._refusal: asyncio.Task[None] | None = None
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
         try:
@@ -181,6 +207,8 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Close all that is open, without the base class's time of grace: nobody waits for an emulator's answers."""
+        if self._refusal is not None:
+            self._refusal.cancel()
         for server in self.servers:
             server.close()
         for listener in sockets or []:
@@ -194,6 +222,40 @@ class _Server(uvicorn.Server):
             for task in deaf:
                 task.cancel()
             await asyncio.gather(*deaf, return_exceptions=True)
+
+    async def close_port(self) -> None:
+        """Nobody can connect, and whoever is connected is cut off."""
+        for server in self.servers:
+            server.close()
+        self.servers = []
+        for connection in list(self.server_state.connections):
+            if (transport := getattr(connection, "transport", None)) is not None:
+                Connection(transport).reset()
+
+    async def open_port(self) -> None:
+        """Listen again at the same address."""
+        if self.should_exit or self.servers:
+            return
+
+        def protocol() -> asyncio.Protocol:
+            return ConnectionProtocol(config=self.config, server_state=self.server_state, app_state={})
+
+        listener = _listener(*self._address)
+        self.servers = [await asyncio.get_running_loop().create_server(protocol, sock=listener)]
+
+    def refuse(self, seconds: float) -> None:
+        """Close the port for so long; to be called from the server's own loop."""
+        self._refusal = asyncio.get_running_loop().create_task(self._refuse(seconds))
+
+    async def _refuse(self, seconds: float) -> None:
+        await self.close_port()
+        await asyncio.sleep(seconds)
+        await self.open_port()
+
+    def wait_for(self, work: Coroutine[Any, Any, None]) -> None:
+        """Have something done in the server's loop, from another thread."""
+        assert self._loop is not None
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(_PATIENCE)
 
     def leave(self) -> None:
         """Ask the server to go; from any thread."""
@@ -230,6 +292,7 @@ def _config(app: ASGIApp) -> uvicorn.Config:
         lifespan="off",
         loop="asyncio",
         ws="none",
+        http=ConnectionProtocol,
         server_header=False,
         # Pools keep connections longer than uvicorn's 5 seconds; a close between two requests looks like a fault.
         timeout_keep_alive=120,

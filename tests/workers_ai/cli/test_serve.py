@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
@@ -9,11 +10,13 @@ import sys
 import time
 from collections.abc import Iterator
 
+import httpx
 import pytest
 from typer.testing import CliRunner
 
 from workers_ai import Client
 from workers_ai.cli.commands import app
+from workers_ai.local import LocalServer
 
 
 @pytest.fixture
@@ -62,3 +65,25 @@ def test_a_backend_that_is_no_address_is_refused(backend):
     shown = CliRunner().invoke(app, ["serve", "--backend", backend])
     assert shown.exit_code == 1
     assert "a full address" in shown.stderr
+
+
+def test_faults_of_the_environment_that_are_none_are_refused():
+    """Before the server starts, with the names that there are."""
+    shown = CliRunner().invoke(app, ["serve"], env={"WORKERS_AI_FAULTS": "429, oops"})
+    assert shown.exit_code == 1
+    told = " ".join(shown.stderr.split())
+    assert "WORKERS_AI_FAULTS: there is no fault 'oops'; there are: ok, 429" in told
+
+
+def test_faults_of_the_environment_befall_the_first_requests():
+    """The second request passes."""
+    with LocalServer() as free:
+        port = free.url.rpartition(":")[2]
+    command = [sys.executable, "-m", "workers_ai", "serve", "--port", port]
+    environment = {**os.environ, "WORKERS_AI_FAULTS": "status=418"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stdout is not None
+        while "Ctrl+C" not in process.stdout.readline():
+            assert process.poll() is None
+        assert [httpx.get(f"http://127.0.0.1:{port}/").status_code for _ in range(2)] == [418, 200]
+        process.kill()
