@@ -31,9 +31,9 @@ from vcr.record_mode import RecordMode  # type: ignore[import-untyped]
 from vcr.serialize import serialize  # type: ignore[import-untyped]
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 
-from cassettes_config import CLOUDFLARE, EMULATOR, Heading, Json, gist, text_of, vcr_config  # noqa: E402
+from cassette import CLOUDFLARE, EMULATOR, Heading, Json, gist, text_of  # noqa: E402
 
 from workers_ai import Client, WorkersAIError  # noqa: E402
 from workers_ai.answers import ChatAnswer, ChatDelta  # noqa: E402
@@ -44,6 +44,7 @@ from workers_ai.settings import (  # noqa: E402
     base_url_from_environment,
     token_from_environment,
 )
+from workers_ai.testing import vcr_config  # noqa: E402
 from workers_ai.usage import Usage  # noqa: E402
 from workers_ai.wire.message import WireMessage  # noqa: E402
 

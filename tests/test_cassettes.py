@@ -15,21 +15,19 @@ import yaml
 from hypothesis import strategies as st
 from langchain_core.messages import HumanMessage, SystemMessage
 from vcr.errors import CannotOverwriteExistingCassetteException
-from vcr.request import Request
 
 from langchain_workers_ai import ChatWorkersAI, WorkersAIEmbeddings
 from workers_ai import Client
 from workers_ai.local import LocalServer
-from workers_ai.redaction import MASK
+from workers_ai.testing import cassettes
 
 TESTS = Path(__file__).parent
 FOLDERS = [TESTS / "cassettes", TESTS / "conformance" / "cassettes"]
 
 
-with pytest.MonkeyPatch.context() as patch:  # neither folder is a package
-    patch.syspath_prepend(str(TESTS))
+with pytest.MonkeyPatch.context() as patch:  # the folder is no package
     patch.syspath_prepend(str(TESTS.parent / "scripts"))
-    import cassettes_config as config
+    import cassette
     import record
 
 EXCHANGES = record.EXCHANGES | record.STREAM_TIME
@@ -47,13 +45,13 @@ def client() -> Client:
 @pytest.fixture
 def tape(request: pytest.FixtureRequest) -> Iterator[Any]:
     """The cassette that the test names by its parameter `name`; nothing can be added to it."""
-    recorder = vcr.VCR(record_mode="none", **config.vcr_config())
-    with recorder.use_cassette(str(path(request.getfixturevalue("name")))) as cassette:
-        yield cassette
+    recorder = vcr.VCR(record_mode="none", **cassettes.vcr_config())
+    with recorder.use_cassette(str(path(request.getfixturevalue("name")))) as played:
+        yield played
 
 
 def answer(name: str) -> Any:
-    return config.Heading.read(text(name)).answer
+    return cassette.Heading.read(text(name)).answer
 
 
 def text(name: str) -> str:
@@ -93,7 +91,7 @@ def test_what_a_cassette_does_not_hold_is_not_sent(name: str, by_async: bool, em
     asked = Client(account_id=emulator.account_id, api_token=emulator.api_token, base_url=emulator.base_url)
     before = len(emulator.requests)
     with (
-        vcr.VCR(record_mode="none", **config.vcr_config()).use_cassette("none.yaml"),
+        vcr.VCR(record_mode="none", **cassettes.vcr_config()).use_cassette("none.yaml"),
         pytest.raises(CannotOverwriteExistingCassetteException),
     ):
         EXCHANGES[name].run(asked, by_async=by_async)
@@ -132,12 +130,12 @@ def test_langchains_embeddings_ask_the_same_and_give_the_same(name: str, tape: A
 @pytest.mark.parametrize("name", NAMES)
 def test_each_says_what_it_was_recorded_against_and_when(name: str):
     """An emulator's cassette is not to be taken for the service's: it also shows the emulator's header."""
-    heading = config.Heading.read(text(name))
-    assert heading.recorded_against in (config.EMULATOR, config.CLOUDFLARE)
+    heading = cassette.Heading.read(text(name))
+    assert heading.recorded_against in (cassette.EMULATOR, cassette.CLOUDFLARE)
     assert re.fullmatch(r"20\d\d-\d\d-\d\d", heading.recorded_on)
     for interaction in yaml.safe_load(text(name))["interactions"]:
         marked = "x-workers-ai-emulator" in interaction["response"]["headers"]
-        assert marked == (heading.recorded_against == config.EMULATOR)
+        assert marked == (heading.recorded_against == cassette.EMULATOR)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -145,11 +143,11 @@ def test_none_holds_a_secret_or_an_account(name: str):
     """No token, no cookie, no account but the one of zeros, no address but Cloudflare's."""
     held = text(name)
     assert not re.search(r"bearer |authorization|cookie|local-emulator-token", held, re.IGNORECASE)
-    assert set(re.findall(r"/accounts/([^/\s]*)", held)) <= {config.NO_ACCOUNT}
+    assert set(re.findall(r"/accounts/([^/\s]*)", held)) <= {cassettes.NO_ACCOUNT}
     for interaction in yaml.safe_load(held)["interactions"]:
         assert interaction["request"]["uri"].startswith("https://api.cloudflare.com/client/v4/accounts/")
-        assert interaction["request"]["headers"].keys() <= config.KEPT_REQUEST_HEADERS
-        assert interaction["response"]["headers"].keys() <= config.KEPT_RESPONSE_HEADERS | config.IDS.keys()
+        assert interaction["request"]["headers"].keys() <= cassettes.KEPT_REQUEST_HEADERS
+        assert interaction["response"]["headers"].keys() <= cassettes.KEPT_RESPONSE_HEADERS | cassettes.IDS.keys()
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("stream-")])
@@ -160,52 +158,11 @@ def test_a_stream_can_be_read_in_its_file(name: str):
     assert {line for body in bodies if "\n" in body for line in body.split("\n")} <= lines
 
 
-SECRET_HEADERS = {
-    "Authorization": f"Bearer {TOKEN}",
-    "cf-aig-authorization": f"Bearer {TOKEN}",
-    "Cookie": "session=1",
-    "X-Auth-Key": "key",
-    "x-of-a-users-own": "unknown",
-}
-
-
-def test_a_request_loses_its_credentials_account_and_gateway():
-    """In the address of either host, in headers known and unknown, and in the body."""
-    told = {**SECRET_HEADERS, "Content-Type": "application/json", "cf-aig-gateway-id": "mine", "cf-aig-cache-ttl": "60"}
-    body = f'{{"note": "{TOKEN}"}}'
-    clean = config.vcr_config([TOKEN])["before_record_request"]
-    for uri, shown in [
-        (f"https://api.cloudflare.com/client/v4/accounts/{ACCOUNT}/ai/run/@cf/a/b", f"/accounts/{'0' * 32}/ai/run"),
-        (f"https://gateway.ai.cloudflare.com/v1/{ACCOUNT}/mine/workers-ai/@cf/a/b", f"/v1/{'0' * 32}/gateway/workers"),
-    ]:
-        request = clean(Request("POST", uri, body.encode(), told))
-        assert shown in request.uri
-        assert request.headers == {
-            "content-type": "application/json",
-            "cf-aig-gateway-id": "gateway",
-            "cf-aig-cache-ttl": "60",
-        }
-        assert TOKEN not in request.body.decode()
-        assert ACCOUNT not in request.uri + request.body.decode()
-
-
-def test_a_response_loses_its_cookies_and_its_own_ids():
-    """And what it repeats of the request: error pages do."""
-    answered = {
-        "status": {"code": 401, "message": "Unauthorized"},
-        "headers": {"Set-Cookie": ["__cf_bm=1"], "CF-Ray": ["8f-FRA"], "Date": ["now"], "Content-Type": ["text/plain"]},
-        "body": {"string": f"/accounts/{ACCOUNT}/ai Authorization: Bearer {TOKEN}".encode()},
-    }
-    clean = config.vcr_config()["before_record_response"](answered)
-    assert clean["headers"] == {"content-type": ["text/plain"], "cf-ray": [config.IDS["cf-ray"]]}
-    assert clean["body"]["string"] == f"/accounts/{'0' * 32}/ai Authorization: Bearer {MASK}".encode()
-
-
 @hypothesis.given(st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("\r\n\t\x85\u2028\u2029: #")))
 def test_any_text_comes_back_from_a_cassette_as_it_was(body: str):
     """Line ends of every kind, spaces at either end, what YAML takes for a sign: a stream replays byte for byte."""
     tape = {"version": 1, "interactions": [{"response": {"body": {"string": body}}}]}
-    written = config.text_of(config.Heading("emulator", "2026-11-24", {}), tape)
+    written = cassette.text_of(cassette.Heading("emulator", "2026-11-24", {}), tape)
     assert written.isascii()
     assert yaml.safe_load(written)["interactions"][0]["response"]["body"]["string"] == body
 
@@ -215,9 +172,9 @@ def test_recording_anew_on_the_emulator_gives_an_equivalent_cassette(name: str, 
     """The same addresses, bodies and answers; only ids, times and padding are drawn anew."""
     record.main(["--emulator", "--only", name, "--into", str(tmp_path)])
     made = (tmp_path / f"{name}.yaml").read_text()
-    assert config.Heading.read(made).recorded_against == config.EMULATOR
-    if config.Heading.read(text(name)).recorded_against == config.EMULATOR:
-        assert config.gist(made) == config.gist(text(name))
+    assert cassette.Heading.read(made).recorded_against == cassette.EMULATOR
+    if cassette.Heading.read(text(name)).recorded_against == cassette.EMULATOR:
+        assert cassette.gist(made) == cassette.gist(text(name))
 
 
 class TestKeeping:
@@ -225,30 +182,30 @@ class TestKeeping:
 
     def cassette(self, against: str, body: str = "a", day: str = "2026-11-24") -> str:
         tape = {"version": 1, "interactions": [{"response": {"body": {"string": body}}}]}
-        return config.text_of(config.Heading(against, day, {"text": "a"}), tape)
+        return cassette.text_of(cassette.Heading(against, day, {"text": "a"}), tape)
 
     def test_an_emulators_does_not_replace_cloudflares(self, tmp_path: Path):
         """Unless it is told to."""
         path = tmp_path / "one.yaml"
-        path.write_text(self.cassette(config.CLOUDFLARE))
-        assert record.keep(path, self.cassette(config.EMULATOR, "b")).startswith("kept")
-        assert config.Heading.read(path.read_text()).recorded_against == config.CLOUDFLARE
-        assert record.keep(path, self.cassette(config.EMULATOR, "b"), force=True) == "recorded"
-        assert config.Heading.read(path.read_text()).recorded_against == config.EMULATOR
+        path.write_text(self.cassette(cassette.CLOUDFLARE))
+        assert record.keep(path, self.cassette(cassette.EMULATOR, "b")).startswith("kept")
+        assert cassette.Heading.read(path.read_text()).recorded_against == cassette.CLOUDFLARE
+        assert record.keep(path, self.cassette(cassette.EMULATOR, "b"), force=True) == "recorded"
+        assert cassette.Heading.read(path.read_text()).recorded_against == cassette.EMULATOR
 
     def test_cloudflares_replaces_an_emulators(self, tmp_path: Path):
         """The service is the better witness."""
         path = tmp_path / "one.yaml"
-        path.write_text(self.cassette(config.EMULATOR))
-        assert record.keep(path, self.cassette(config.CLOUDFLARE)) == "recorded"
-        assert config.Heading.read(path.read_text()).recorded_against == config.CLOUDFLARE
+        path.write_text(self.cassette(cassette.EMULATOR))
+        assert record.keep(path, self.cassette(cassette.CLOUDFLARE)) == "recorded"
+        assert cassette.Heading.read(path.read_text()).recorded_against == cassette.CLOUDFLARE
 
     def test_one_that_repeats_the_old_one_changes_nothing(self, tmp_path: Path):
         """No noise in the next commit: another day, another id and another padding are no news."""
         path = tmp_path / "one.yaml"
-        first = self.cassette(config.EMULATOR, 'data: {"id": "1", "text": "a"}\n\n')
-        again = self.cassette(config.EMULATOR, 'data: {"id": "2", "text": "a", "p": "xyz"}\n\n', "2026-12-01")
-        other = self.cassette(config.EMULATOR, 'data: {"id": "1", "text": "b"}\n\n')
+        first = self.cassette(cassette.EMULATOR, 'data: {"id": "1", "text": "a"}\n\n')
+        again = self.cassette(cassette.EMULATOR, 'data: {"id": "2", "text": "a", "p": "xyz"}\n\n', "2026-12-01")
+        other = self.cassette(cassette.EMULATOR, 'data: {"id": "1", "text": "b"}\n\n')
         assert record.keep(path, first) == "recorded"
         assert record.keep(path, again) == "unchanged"
         assert path.read_text() == first

@@ -115,13 +115,14 @@ def test_the_metadata_tells_what_an_index_shows(metadata):
     assert metadata.get_payload().strip(), "the README is the page that an index shows"
 
 
-def test_the_command_is_the_cli(wheel):
+def test_the_command_is_the_cli_and_pytest_finds_the_plugin(wheel):
     """`workers-ai` stands for workers_ai.cli:main."""
     with zipfile.ZipFile(wheel) as archive:
         (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/entry_points.txt"))
         entries = configparser.ConfigParser()
         entries.read_string(archive.read(name).decode())
     assert dict(entries["console_scripts"]) == {"workers-ai": "workers_ai.cli:main"}
+    assert dict(entries["pytest11"]) == {"workers_ai": "workers_ai.testing.plugin"}
 
 
 def test_the_sdist_holds_what_builds_and_tests_it(tmp_path):

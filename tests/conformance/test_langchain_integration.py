@@ -24,10 +24,7 @@ from pytest_recording.network import blocking_context
 from langchain_workers_ai import ChatWorkersAI, WorkersAIEmbeddings
 from workers_ai.catalog import lookup
 from workers_ai.local import LocalServer
-
-with pytest.MonkeyPatch.context() as patch:  # the folder is no package
-    patch.syspath_prepend(str(Path(__file__).parents[1]))
-    import cassettes_config as config
+from workers_ai.testing import cassettes
 
 LLAMA = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 GPT_OSS = "@cf/openai/gpt-oss-20b"
@@ -58,7 +55,7 @@ def default_cassette_name(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def vcr_config() -> dict[str, Any]:
     """As for all cassettes; a benchmark plays one many times."""
-    return {**config.vcr_config(), "allow_playback_repeats": True}
+    return {**cassettes.vcr_config(), "allow_playback_repeats": True}
 
 
 class _OnTheEmulator:

@@ -5,6 +5,8 @@ schemas from the message, and answers from results; the same request brings the 
 some servers show come on demand, by the header `x-emulator-quirk` (`quirk_header` lists them); so does whatever can
 go wrong on the way (`faults` lists it), by `LocalServer(faults=...)`, `x-emulator-fault` or `WORKERS_AI_FAULTS`.
 
+`server.script` takes answers written beforehand, turn by turn, for tests of chains and agents.
+
 `with LocalServer() as server:` runs it in a thread; `server.environment()` gives the variables that lead any program
 to it. It shares no code with the client side of this package, so it cannot agree with its mistakes.
 """
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from .guards import DataLossPrevention, Guardrails
     from .limits import RateLimit, SpendLimit
     from .queue import Queue
+    from .script import Script, ScriptError
     from .server import LocalServer, serve
 
 __all__ = [
@@ -38,6 +41,8 @@ __all__ = [
     "Queue",
     "RateLimit",
     "RecordedRequest",
+    "Script",
+    "ScriptError",
     "SpendLimit",
     "create_app",
     "serve",
@@ -56,6 +61,8 @@ _HOMES = {
     "Queue": "queue",
     "RateLimit": "limits",
     "RecordedRequest": "front_door",
+    "Script": "script",
+    "ScriptError": "script",
     "SpendLimit": "limits",
     "create_app": "app",
     "serve": "server",

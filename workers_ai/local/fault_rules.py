@@ -99,6 +99,12 @@ class FaultRules:
         with self._lock:
             return sum(1 if rule.times is None else rule.times for rule in self._rules if rule.fault is not None)
 
+    @property
+    def waiting(self) -> list[str]:
+        """The faults that requests are still to meet, by name, once for each; without those that always do."""
+        with self._lock:
+            return [rule.fault.name for rule in self._rules if rule.fault for _ in range(rule.times or 0)]
+
     def take(self, request: RecordedRequest) -> Fault | None:
         """The fault of this request, None if it passes. Raises ValueError for a header that names none."""
         asked = request.headers.get(HEADER)

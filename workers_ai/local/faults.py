@@ -13,18 +13,15 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from email.utils import formatdate
 
-from . import errors, fault_results, fault_usage
+from . import errors, fault_results, fault_usage, refusals
 from .errors import ServiceError
 from .fault import Answer, Data, Fault, HangUp, Head, Play, Refuse, Reset, Step, Wait, answered
 from .reply import encode, in_envelope
 
 _JSON = {"content-type": "application/json"}
 _HTML = {"content-type": "text/html; charset=UTF-8"}
-_SPENT = (
-    "you have used up your daily free allocation of 10,000 neurons, please upgrade to Cloudflare's Workers Paid plan"
-)
-_FELL_OVER = errors.native(500, 3043, "AiError: Internal server error")
-_BUSY = errors.native(429, 3040, "AiError: Capacity temporarily exceeded, please try again.")
+_FELL_OVER = refusals.of(3043)
+_BUSY = refusals.of(3040)
 
 
 def refusal(refused: ServiceError, *, headers: Mapping[str, str] | None = None) -> Play:
@@ -239,23 +236,21 @@ NAMES: Mapping[str, Named] = {
     "429": _refusing("429 without a code of its own (77)", _slow_down(429)),
     "429-date": Named("429, its Retry-After a date (default: in 1 s)", _retry_after_a_date, False, "seconds ahead"),
     "3040": _refusing("429: no capacity (77)", _BUSY),
-    "3036": _refusing("429: the day's allocation is spent, as documented", errors.native(429, 3036, _SPENT)),
-    "4006": _refusing(
-        "429: the same under the code it comes with (76)", errors.native(429, 4006, f"AiError: {_SPENT}")
-    ),
-    "2003": _refusing("429: the gateway's own rate limit (95)", errors.gateway(429, 2003, "Rate limited")),
-    "3007": _refusing("408: the service gave up (86)", errors.native(408, 3007, "AiError: Request timed out")),
+    "3036": _refusing("429: the day's allocation is spent, as documented", refusals.of(3036)),
+    "4006": _refusing("429: the same under the code it comes with (76)", refusals.of(4006)),
+    "2003": _refusing("429: the gateway's own rate limit (95)", refusals.of(2003)),
+    "3007": _refusing("408: the service gave up (86)", refusals.of(3007)),
     "500": _refusing("500: a failure inside, 3043", _FELL_OVER),
     "502": _fixed("502, an HTML page (85)", page(502, "502 Bad Gateway"), asks=False),
     "503": _refusing("503 without a body that says more", ServiceError(503, {"success": False})),
-    "504": _refusing("504: what stands behind does not answer, 7009 (85)", errors.upstream_unavailable("timed out")),
+    "504": _refusing("504: what stands behind does not answer, 7009 (85)", refusals.of(7009)),
     "522": _fixed("522, an HTML page (85)", page(522, "example.test | 522: Connection timed out"), asks=False),
     "524": _fixed("524, an HTML page (85)", page(524, "example.test | 524: A timeout occurred"), asks=False),
     "1102": _fixed(
         "503, the HTML page of error 1102 (85)", page(503, "Error 1102: Worker exceeded resource limits"), asks=False
     ),
     "529": _refusing("529: inference failed, 5012 (101)", errors.native(529, 5012, "AiError: Inference failed")),
-    "401": _fixed("401: the token is refused, 10000 (84)", refusal(errors.wrong_token()), asks=False),
+    "401": _fixed("401: the token is refused, 10000 (84)", refusal(refusals.of(10000)), asks=False),
     "status": Named("any status, without a code or a message (default 500)", _any_status, False, "status"),
     # Connections
     "refused": Named(

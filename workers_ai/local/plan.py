@@ -18,12 +18,16 @@ Words = Callable[[Sequence[Message]], str]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The text, and the calls behind it. `thoughts`: the reasoning, "" for the usual one. `refusal`: said instead."""
+    """The text, and the calls behind it. `thoughts`: the reasoning, "" for the usual one. `refusal`: said instead.
+
+    cut: it breaks off there, as at the end of the tokens allowed.
+    """
 
     text: str = ""
     calls: Sequence[ToolCall] = field(default_factory=tuple)
     thoughts: str = ""
     refusal: str = ""
+    cut: bool = False
 
 
 def make(request: ChatRequest, known: Words, otherwise: Words) -> Plan:

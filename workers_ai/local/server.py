@@ -16,10 +16,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from .account import Account
 from .app import create_app
 from .backend import Backend, OpenAIBackend
+from .brain import Brain
 from .connections import Connection, ConnectionProtocol
 from .fault import Fault
 from .fault_rules import FaultRules
 from .front_door import RecordedRequest
+from .script import Script
 
 logger = logging.getLogger("workers_ai.local")
 
@@ -36,6 +38,8 @@ class LocalServer:
 
     port: 0 takes a free one. host: loopback, unless there is a reason. account: a default one if None.
     backend: what generates: None the built-in brain, a string the URL of an OpenAI-compatible server.
+    script: turns written beforehand, in place of a backend. Without one `server.script` still takes turns: from the
+        first on, they answer and the backend does not.
     delay: seconds before each piece of a generation, to watch a stream or to break it off.
     faults: what goes wrong with the first requests, in this order: `LocalServer(faults=["429*2", "reset-inside"])`.
         More can be put behind them at any time: `server.faults.next("3040")`. `FaultRules` tells how they are written.
@@ -48,14 +52,18 @@ class LocalServer:
         host: str = "127.0.0.1",
         account: Account | None = None,
         backend: Backend | str | None = None,
+        script: Script | None = None,
         delay: float = 0.0,
         faults: Iterable[Fault | str] = (),
     ) -> None:
+        if script is not None and backend is not None:
+            raise ValueError("script= and backend= exclude each other: Script(behind=...) has a backend of its own")
         self.account = account or Account()
+        self.script = script or Script(behind=_backend(backend) or Brain())
         self.faults = FaultRules(faults)
         self._requests: list[RecordedRequest] = []
         self._address = (host, port)
-        self._app = create_app(self.account, _backend(backend), record=self._requests, delay=delay, faults=self.faults)
+        self._app = create_app(self.account, self.script, record=self._requests, delay=delay, faults=self.faults)
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
 
