@@ -15,7 +15,8 @@ export PYTHON
 
 CONSTRAINTS := constraints/py3.txt
 OLDEST := constraints/oldest.txt
-PEERS := constraints/compare.txt
+COMPARED := constraints/compare.txt
+FOREIGN := constraints/peers.txt
 INSTALL := sh scripts/environment.sh
 # A worker a core, but no more than four: each imports both frameworks for itself, in time and in memory.
 PYTEST := -m pytest --numprocesses auto --maxprocesses 4
@@ -71,6 +72,10 @@ bench-embed: $(VENV)/.test ## 100,000 rows embedded on the emulator, killed thre
 .PHONY: compare
 compare: .venv-compare/.peers ## langchain-tests for us, langchain-cloudflare and ChatOpenAI, on the emulator: a table
 	.venv-compare/bin/python compare/run.py $(ARGS)
+
+.PHONY: peers
+peers: .venv-peers/.foreign ## clients of others (SDKs, langchain-cloudflare, workers-ai-provider) on the emulator: a table
+	.venv-peers/bin/python peers/run.py $(ARGS)
 
 .PHONY: record
 record: $(VENV)/.test ## make the cassettes anew
@@ -138,9 +143,17 @@ $(VENV)/.types: $(VENV)/.all
 	@touch $@
 
 # The others that `make compare` measures stand in no other environment.
-.venv-compare/.peers: pyproject.toml $(CONSTRAINTS) $(PEERS) scripts/environment.sh
+.venv-compare/.peers: pyproject.toml $(CONSTRAINTS) $(COMPARED) scripts/environment.sh
 	@$(INSTALL) .venv-compare --constraint $(CONSTRAINTS) --upgrade pip
 	@$(INSTALL) .venv-compare --constraint $(CONSTRAINTS) hatchling editables
 	@$(INSTALL) .venv-compare --constraint $(CONSTRAINTS) --no-build-isolation --editable '.[langchain,local]' --group test
-	@$(INSTALL) .venv-compare --constraint $(CONSTRAINTS) --requirement $(PEERS)
+	@$(INSTALL) .venv-compare --constraint $(CONSTRAINTS) --requirement $(COMPARED)
+	@touch $@
+
+# The clients that `make peers` lets talk to the emulator, without our adapters and their frameworks.
+.venv-peers/.foreign: pyproject.toml $(CONSTRAINTS) $(FOREIGN) scripts/environment.sh
+	@$(INSTALL) .venv-peers --constraint $(CONSTRAINTS) --upgrade pip
+	@$(INSTALL) .venv-peers --constraint $(CONSTRAINTS) hatchling editables
+	@$(INSTALL) .venv-peers --constraint $(CONSTRAINTS) --no-build-isolation --editable '.[local]'
+	@$(INSTALL) .venv-peers --constraint $(CONSTRAINTS) --requirement $(FOREIGN)
 	@touch $@

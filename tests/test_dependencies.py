@@ -272,7 +272,7 @@ def test_no_file_names_a_package_index():
     assert not wrong
 
 
-@pytest.mark.parametrize("name", ["py3.txt", "oldest.txt", "compare.txt"])
+@pytest.mark.parametrize("name", ["py3.txt", "oldest.txt", "compare.txt", "peers.txt"])
 def test_constraints_hold_names_and_versions_only(name):
     """`name==version`, and for which Pythons; no hashes, no addresses, no options."""
     lines = (ROOT / "constraints" / name).read_text().splitlines()

@@ -32,6 +32,8 @@ class Account:
         as unknown.
     permissions: of the token. owned_by_account: the token is the account's own and no user's.
     queue: the batch queue; a quick one if None.
+    free_neurons: what the models of Workers AI may use before each further call is refused (429, 4006), as on the Free
+        plan 10,000 a day; None for no end. It counts from the start of the account: no midnight comes here.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Account:
         permissions: Iterable[str] = PERMISSIONS,
         owned_by_account: bool = False,
         queue: Queue | None = None,
+        free_neurons: float | None = None,
     ) -> None:
         self.account_id = account_id
         self.api_token = api_token
@@ -57,6 +60,7 @@ class Account:
         self.owned_by_account = owned_by_account
         self.usage = Ledger()
         self.queue = queue or Queue()
+        self.free_neurons = free_neurons
         for gateway in ("default", *gateways):
             self.add_gateway(gateway)
 
@@ -111,6 +115,11 @@ class Account:
         """Behind the gateway the models want their own token: without it 10000, missing or wrong (quirk 84)."""
         if _token_in(headers.get("authorization", "")) != self.api_token:
             raise errors.wrong_token()
+
+    def check_allocation(self, model: str) -> None:
+        """Raise `ServiceError` (429, 4006) once the free neurons are used; other vendors' models cost none."""
+        if self.free_neurons is not None and model not in VENDOR_MODELS and self.usage.neurons >= self.free_neurons:
+            raise errors.allocation_used(self.free_neurons)
 
     def charge(self, model: str, usage: Usage, *, own_key: bool = False) -> None:
         """Count one call; other vendors' models are paid from the credits, unless with a key of one's own."""

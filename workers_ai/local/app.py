@@ -185,6 +185,7 @@ class _Endpoints:
         if gateway_id is None and not _is_elsewhere(call.model):
             self._account.check_permission(AI_EDIT)
             self._account.check_model(call.model)
+            self._account.check_allocation(call.model)
             return (await self._service.answer(call)).to_response()
         # Other vendors' models pass the gateway `default` where none is named.
         return await self._through(self._account.gateway(gateway_id or "default"), request, call, lambda: None)
@@ -227,6 +228,7 @@ class _Endpoints:
         """The answer of one model; of another vendor's model it is paid from the credits, unless a key is stored."""
         self._account.check_permission(AI_EDIT)
         self._account.check_model(call.model, gateway)
+        self._account.check_allocation(call.model)
         return await self._service.answer(replace(call, own_key=bool(gateway.stored_keys)))
 
 

@@ -65,3 +65,24 @@ def test_a_stream_is_charged_what_it_produced(emulator, frames_of):
 def test_a_refused_call_is_not_charged(emulator):
     emulator.run(LLAMA, HELLO | {"top_k": 51})
     assert emulator.account.usage.calls == 0
+
+
+def test_the_free_allocation_comes_to_an_end(make_emulator):
+    """As seen of the service: code 4006, and the id of the request behind the words."""
+    from workers_ai.local import Account
+
+    emulator = make_emulator(Account(free_neurons=10_000))
+    assert emulator.run(LLAMA, HELLO).status_code == 200
+    emulator.account.usage.neurons = 10_000
+    for refused in (emulator.run(LLAMA, HELLO), emulator.run("@cf/baai/bge-m3", {"text": "one"})):
+        assert (refused.status_code, codes(refused)) == (429, [4006])
+        assert "used up your daily free allocation of 10,000 neurons" in refused.json()["errors"][0]["message"]
+        assert "retry-after" not in refused.headers
+
+
+def test_the_free_allocation_holds_behind_a_gateway_too(make_emulator):
+    from workers_ai.local import Account
+
+    emulator = make_emulator(Account(free_neurons=0))
+    response = emulator.run(LLAMA, HELLO, **{"cf-aig-gateway-id": "default"})
+    assert (response.status_code, codes(response)) == (429, [4006])
