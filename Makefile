@@ -73,6 +73,10 @@ bench-embed: $(VENV)/.test ## 100,000 rows embedded on the emulator, killed thre
 compare: .venv-compare/.peers ## langchain-tests for us, langchain-cloudflare and ChatOpenAI, on the emulator: a table
 	.venv-compare/bin/python compare/run.py $(ARGS)
 
+.PHONY: faults
+faults: $(VENV)/.test ## every fault of the emulator on every call of both adapters: a table; ARGS="--write" for docs/
+	$(PY) scripts/fault_matrix.py $(ARGS)
+
 .PHONY: peers
 peers: .venv-peers/.foreign ## clients of others (SDKs, langchain-cloudflare, workers-ai-provider) on the emulator: a table
 	.venv-peers/bin/python peers/run.py $(ARGS)

@@ -11,7 +11,7 @@ from pydantic_core import from_json, to_json
 from workers_ai import errors as e
 from workers_ai.exchange import Reply
 from workers_ai.gateway import Gateway
-from workers_ai.retry import is_retryable
+from workers_ai.retry import TELLING, is_retryable
 
 RESET_HINT = "The documented reset is 00:00 UTC; Workers Paid removes the limit. It is not retried"
 
@@ -234,13 +234,13 @@ def _verdict_of(status: int | None) -> _Verdict:
                 "No such address: check model, account_id and base_url, which ends with /client/v4",
             )
         case 408 | 409:
-            return _Verdict(e.ServerError)
+            return _Verdict(e.ServerError, "The service gave up the request: try again later")
         case 413:
             return _Verdict(e.BadRequestError, "The request is too large")
         case 429:
             return _Verdict(e.RateLimitError, "Too many requests: slow down")
         case None:
-            return _Verdict(e.ServerError)
+            return _Verdict(e.ServerError, "The service failed: try again later")
         case _ if status >= 500:
             return _Verdict(e.ServerError, "The service failed: try again later")
         case _ if status >= 400:
@@ -260,7 +260,7 @@ def _make(
         hint=_hint(verdict, message, model),
         response=reply,
     )
-    if status is not None or code is not None:  # a frame of a stream may have neither: the class answers for itself
+    if status is not None or code in TELLING:  # else it came in a 200, and the class answers for itself
         error.retryable = is_retryable(status=status, code=code)
     if isinstance(error, e.ContextLengthError):
         error.tokens, error.limit = _numbers(message)

@@ -25,7 +25,11 @@ def failure(raised: BaseException, *, model: str | None = None) -> e.WorkersAIEr
             hint="Raise `timeout`, or lower max_tokens; a busy model can be refused at once with reject_if_busy=True",
         )
     if "DecodingError" in names or "TooManyRedirects" in names:
-        return e.InvalidResponseError(f"The answer could not be decoded: {raised}", model=model)
+        return e.InvalidResponseError(
+            f"The answer could not be decoded: {raised}",
+            model=model,
+            hint="It is not compressed as its headers say: look for a proxy on the way",
+        )
     if names[0] == "RuntimeError" and "client has been closed" in str(raised):
         return e.APIConnectionError("The HTTP client has been closed", model=model, maybe_sent=False)
     if "TransportError" in names or "StreamError" in names:

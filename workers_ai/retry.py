@@ -25,6 +25,9 @@ OF_THE_GATEWAY = frozenset({2003, 7013})
 RETRIED = frozenset({3007, 3008, 3040, 2003, 7013})
 """Codes that pass: timeouts of the service, no capacity, the gateway's rate limit, its scanner down."""
 
+TELLING = NEVER_RETRIED | RETRIED
+"""Codes that decide by themselves, under whatever status they come."""
+
 
 def is_retryable(*, status: int | None, code: int | None = None) -> bool:
     """Whether the same request can succeed a little later.
@@ -54,7 +57,8 @@ class RetryPolicy:
     max_retries: requests after the first; at most `1 + max_retries` are made.
     The n-th pause (n from 0) is drawn evenly from 0 to `min(longest, base * 2**n)`: full jitter, so that
     clients that failed together do not come back together. No capacity (3040) starts from `capacity_base`.
-    A Retry-After of the service goes before, up to `longest_retry_after`: a longer one ends the tries.
+    A Retry-After of the service goes before, but no pause is longer than `longest_retry_after`: whoever asked for so
+    many tries gets them, and nobody sleeps an hour. A caller with less time has a `deadline`.
     over_gateway: try again what a gateway has tried `max_attempts` times already. Without it a refusal that comes
     from behind such a gateway is final, or the two counts would multiply; lost connections are tried again.
     """
@@ -75,7 +79,7 @@ class RetryPolicy:
             return None
         asked = retry_after(error.response.headers if error.response else {}, now=now)
         if asked is not None:
-            return asked if asked <= self.longest_retry_after else None
+            return min(asked, self.longest_retry_after)
         base = self.capacity_base if isinstance(error, CapacityError) else self.base
         return draw * min(self.longest, base * 2.0**attempt)
 

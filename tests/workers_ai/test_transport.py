@@ -360,11 +360,25 @@ def test_an_error_frame_as_the_first_event_is_retried(stream_way: Any, service: 
     assert len(fake.requests) == 3
 
 
+@pytest.mark.parametrize("code", [3043, 7009, 99999])
+def test_so_is_one_with_a_code_that_says_nothing_more(stream_way: Any, service: Make, steps: Any, code: int):
+    """It came in a 200, so no status says that it is the service's failure."""
+    frame = steps.streamed(b'data: {"errors":[{"message":"fell over","code":%d}]}\n\n' % code)
+    assert stream_way(service(frame, GOOD_STREAM).transport()).text == "  Good day!"
+
+
 def test_an_error_frame_that_lasts_costs_one_request_and_the_retries(stream_way: Any, service: Make):
     fake = service("stream-error-first")
     with pytest.raises(e.CapacityError):
         stream_way(fake.transport(retry=QUICK))
     assert len(fake.requests) == 3
+
+
+@pytest.mark.parametrize("body", [b"", b": comment\n\n", b"null\n"])
+def test_a_stream_that_ends_with_nothing_is_retried(stream_way: Any, service: Make, steps: Any, body: bytes):
+    fake = service(steps.streamed(body), GOOD_STREAM)
+    assert stream_way(fake.transport()).text == "  Good day!"
+    assert len(fake.requests) == 2
 
 
 def test_a_connection_that_breaks_before_the_first_event_is_retried(stream_way: Any, service: Make, steps: Any):
@@ -759,12 +773,14 @@ def test_a_retry_after_is_waited_for(listen: Make, acts: Any, payload: Make, ask
     assert len(server.requests) == 2
 
 
-def test_a_retry_after_that_is_too_long_ends_the_tries(listen: Make, acts: Any, payload: Make, ask_chat: Make):
+def test_of_a_retry_after_that_is_too_long_the_longest_pause_is_waited(
+    listen: Make, acts: Any, payload: Make, ask_chat: Make
+):
     body = payload("error-429-without-code").body
     server = listen(lambda *_: [acts.http(body, status=429, headers={"retry-after": "3600"})])
     with pytest.raises(e.RateLimitError):
-        Transport(server.settings()).send(ask_chat(stream=False))
-    assert len(server.requests) == 1
+        Transport(server.settings(), retry=RetryPolicy(longest_retry_after=0.01)).send(ask_chat(stream=False))
+    assert len(server.requests) == 3
 
 
 def test_a_reset_in_the_middle_of_a_stream_is_an_interruption(stream_way: Any, listen: Make, acts: Any):

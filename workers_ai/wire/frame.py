@@ -129,7 +129,8 @@ class ChatStreamReader:
                 model=self._model,
                 request_id=self._head.request_id,
                 partial=self.partial,
-                hint="`partial` holds what had arrived",
+                hint="`partial` holds what had arrived" if self.begun else "Nothing had arrived: ask without streaming",
+                retryable=not self.begun,
             )
         if not self._understood or (self._foreign and not self._pieces):
             raise InvalidResponseError(
