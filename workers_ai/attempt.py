@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, cast
 
 from workers_ai.counted import Counted
 from workers_ai.diagnosis import diagnose
@@ -40,6 +40,8 @@ class Attempt(Generic[Answer, Delta]):
     """
 
     __slots__ = (
+        "_achunks",
+        "_chunks",
         "_counted",
         "_whole",
         "began",
@@ -66,6 +68,8 @@ class Attempt(Generic[Answer, Delta]):
         self.head: Reply | None = None
         self.permit: Permit | None = None
         self.reader: StreamReader[Delta] | None = None
+        self._achunks: AsyncGenerator[bytes, None] | None = None
+        self._chunks: Generator[bytes, None, None] | None = None
         self._counted = False
         self.finished = False
         self._whole = False
@@ -87,6 +91,36 @@ class Attempt(Generic[Answer, Delta]):
         self.response = response
         self.head = Reply(response.status_code, _shown(response.headers))
         return self.head
+
+    def hold(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        """Keeps what a stream is read from until `hang_up`.
+
+        While a stream waits to be read on, it is nobody's but its reader's. Were that reader garbage, the collector
+        would close httpx's own generators one by one, in the middle of whatever its thread does (see `garbage`).
+        """
+        self._chunks = cast("Generator[bytes, None, None]", chunks)
+        _HELD.add(self)
+        return chunks
+
+    def hang_up(self) -> None:
+        """Closes the connection, or gives it back where the answer was read to its end."""
+        _HELD.discard(self)
+        if self._chunks is not None:
+            self._chunks.close()
+        if self.response is not None:
+            self.response.close()
+
+    def ahold(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """As `hold`. An event loop closes what is garbage from a task, and a loop that has ended needs it no more."""
+        self._achunks = cast("AsyncGenerator[bytes, None]", chunks)
+        return chunks
+
+    async def ahang_up(self) -> None:
+        """As `hang_up`."""
+        if self._achunks is not None:
+            await self._achunks.aclose()
+        if self.response is not None:
+            await self.response.aclose()
 
     def stream_reader(self) -> StreamReader[Delta]:
         """The reader of this attempt's stream."""
@@ -149,6 +183,10 @@ class Attempt(Generic[Answer, Delta]):
         """Bytes of the body that are read."""
         assert self.head is not None
         return MAX_BODY if self.head.status < 300 else MAX_ERROR_BODY
+
+
+_HELD: set[Attempt[Any, Any]] = set()
+"""The sync streams that are open."""
 
 
 def bounded(chunks: Iterator[bytes], most: int) -> bytes:

@@ -14,6 +14,7 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer, use_
 
 from workers_ai.catalog import lookup
 from workers_ai.errors import WorkersAIError
+from workers_ai.garbage import collecting, later
 from workers_ai.provider import PROVIDER
 from workers_ai.transport import Transport
 
@@ -107,7 +108,10 @@ class _Watched:
         # A stream that is not read to its end (GeneratorExit) and a cancelled task are no failures.
         if isinstance(error, Exception) and self.span.is_recording():
             self._failed(error)
-        self.span.end()
+        if collecting():  # an exporter takes locks, too
+            later(self.span.end)
+        else:
+            self.span.end()
 
     def answered(self, answer: Answer) -> Answer:
         """Takes in the facts of an answer, or of the last delta of a stream; hands it on."""

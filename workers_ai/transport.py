@@ -6,9 +6,8 @@ import asyncio
 import re
 import time
 from collections.abc import AsyncGenerator, Generator, Mapping
-from contextlib import aclosing, closing
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -27,6 +26,7 @@ from workers_ai.errors import (
 )
 from workers_ai.exchange import Exchange, Request
 from workers_ai.failure import failure
+from workers_ai.garbage import collecting, later
 from workers_ai.gateway import gateway_facts
 from workers_ai.pool import SHARED, Key, direct, network_key
 from workers_ai.redaction import bearer, cleaned, reveal
@@ -114,16 +114,15 @@ class Transport:
                     attempt.finished = True
                     yield from _whole(exchange, answer)
                     return
-                with closing(attempt.response.iter_bytes()) as chunks:
-                    reader = attempt.stream_reader()
-                    for chunk in chunks:
-                        yield from reader.feed(chunk)
-                        if reader.done:
-                            break
-                    yield from attempt.rest()
-                    attempt.finished = True
-                    for _ in chunks:
-                        pass  # to the end of the body, or the connection could not be used again
+                chunks, reader = attempt.hold(attempt.response.iter_bytes()), attempt.stream_reader()
+                for chunk in chunks:
+                    yield from reader.feed(chunk)
+                    if reader.done:
+                        break
+                yield from attempt.rest()
+                attempt.finished = True
+                for _ in chunks:
+                    pass  # to the end of the body, or the connection could not be used again
                 return
             except Exception as raised:  # noqa: BLE001 - all but the client's own goes on in `_pause`
                 if attempt.finished:
@@ -148,18 +147,17 @@ class Transport:
                     for delta in _whole(exchange, answer):
                         yield delta
                     return
-                async with aclosing(attempt.response.aiter_bytes()) as chunks:
-                    reader = attempt.stream_reader()
-                    async for chunk in chunks:
-                        for delta in reader.feed(chunk):
-                            yield delta
-                        if reader.done:
-                            break
-                    for delta in attempt.rest():
+                chunks, reader = attempt.ahold(attempt.response.aiter_bytes()), attempt.stream_reader()
+                async for chunk in chunks:
+                    for delta in reader.feed(chunk):
                         yield delta
-                    attempt.finished = True
-                    async for _ in chunks:
-                        pass  # to the end of the body, or the connection could not be used again
+                    if reader.done:
+                        break
+                for delta in attempt.rest():
+                    yield delta
+                attempt.finished = True
+                async for _ in chunks:
+                    pass  # to the end of the body, or the connection could not be used again
                 return
             except Exception as raised:  # noqa: BLE001 - all but the client's own goes on in `_pause`
                 if attempt.finished:
@@ -208,18 +206,16 @@ class Transport:
         return head
 
     def _close(self, attempt: Attempt[Any, Any]) -> None:
-        attempt.release()
-        attempt.end()
-        journal.attempted(attempt)
-        if attempt.response is not None:
-            attempt.response.close()
+        """Ends an attempt and lets go of its connection; later, where it is the garbage collector that asks."""
+        if collecting():
+            later(partial(_close_now, attempt))
+        else:
+            _close_now(attempt)
 
     async def _aclose(self, attempt: Attempt[Any, Any]) -> None:
-        attempt.release()
-        attempt.end()
-        journal.attempted(attempt)
-        if attempt.response is not None:
-            await attempt.response.aclose()
+        # The collector never gets here: an event loop closes async generators from a task.
+        _end(attempt)
+        await attempt.ahang_up()
 
     def _build(
         self,
@@ -286,6 +282,19 @@ class Transport:
             raise final from final.__cause__
         journal.pausing(attempt, error, pause)
         return pause
+
+
+def _end(attempt: Attempt[Any, Any]) -> None:
+    attempt.release()
+    attempt.end()
+    journal.attempted(attempt)
+
+
+def _close_now(attempt: Attempt[Any, Any]) -> None:
+    try:
+        _end(attempt)
+    finally:
+        attempt.hang_up()
 
 
 def _failure(raised: Exception, attempt: Attempt[Any, Any]) -> WorkersAIError | None:

@@ -61,7 +61,7 @@ def _plain(source: str) -> str:
         (r"\basync (with|for)\b", r"\1"),
         (r"\bawait ", ""),
         (r"\bself\._a(open|send|close)\b", r"self._\1"),
-        (r"\ba(send|read|iter_bytes|close|token|client|acquire)\b", r"\1"),
+        (r"\ba(send|read|iter_bytes|close|token|client|acquire|hold)\b", r"\1"),
         (r"\bhttp_async_client\b", "http_client"),
         (r"\babounded\b", "bounded"),
         (r"\baclosing\b", "closing"),
