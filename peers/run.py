@@ -26,6 +26,7 @@ from pathlib import Path
 from verdicts import Cell, Outcome, judge, limits_in, markdown, unused
 
 from workers_ai.local import Account, LocalServer
+from workers_ai.local.fault_rules import FaultRules
 
 HERE = Path(__file__).resolve().parent
 CLIENTS = HERE / "clients"
@@ -48,6 +49,7 @@ FEATURES = (
     "tokens of a stream",
     "tools",
     "streamed tools",
+    "streamed tools async",
     "JSON schema",
     "embeddings",
     "rerank",
@@ -55,6 +57,9 @@ FEATURES = (
     "list of models",
     "token and gateway told",
     "Responses API",
+    "busy once",
+    "error in a stream",
+    "cut stream",
     "wrong token",
     "no such model",
     "too many texts",
@@ -127,6 +132,15 @@ def command_of(program: Sequence[str]) -> Iterator[list[str]]:
         yield [node, str(Path(folder) / program[0])]
 
 
+def prepare(faults: FaultRules) -> None:
+    """What goes wrong for each client, by the model that it asks."""
+    models = json.loads((CLIENTS / "questions.json").read_text(encoding="utf-8"))
+    faults.clear()
+    faults.next("3040", model=models["busy_model"])
+    faults.next("error-frame=2*", model=models["failing_model"])
+    faults.next("cut=2*", model=models["cut_model"])
+
+
 def watch(clients: Sequence[str]) -> Seen:
     """Run the clients one by one, each against the same emulator."""
     seen = Seen()
@@ -136,6 +150,7 @@ def watch(clients: Sequence[str]) -> Seen:
         for client in clients:
             server.clear()
             spent.clear()
+            prepare(server.faults)
             try:
                 seen.read(client, ask(client, server, spent))
             except Skipped as why:

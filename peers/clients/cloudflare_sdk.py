@@ -11,6 +11,7 @@ from report import (
     ANSWER,
     API_TOKEN,
     BASE_URL,
+    BUSY,
     EMBEDDER,
     NEWER,
     NO_MODEL,
@@ -140,6 +141,7 @@ CHECKS = {
     "through a gateway": through_a_gateway,
     "list of models": model_list,
     "token and gateway told": token_and_gateway,
+    "busy once": lambda: chat(BUSY),
     "wrong token": lambda: refused(
         lambda: client(api_token="wrong").ai.run(NEWER, account_id=ACCOUNT_ID, messages=said(QUESTION)),
         cloudflare.AuthenticationError,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from typing import Any
 
@@ -20,7 +21,10 @@ from report import (
     ANSWER,
     API_TOKEN,
     BASE_URL,
+    BUSY,
+    CUT,
     EMBEDDER,
+    FAILING,
     NEWER,
     NO_MODEL,
     PERSON,
@@ -33,6 +37,7 @@ from report import (
     TEXTS,
     TOO_MANY,
     WEATHER,
+    Otherwise,
     expect,
     for_each_model,
     refused,
@@ -123,6 +128,28 @@ def streamed_tools(name: str) -> str:
     return str(full.tool_calls)
 
 
+def streamed_tools_async(name: str) -> str:
+    async def ask() -> Any:
+        chunks = [chunk async for chunk in model_of(name).bind_tools([get_weather]).astream(WEATHER)]
+        full: Any = chunks[0]
+        for chunk in chunks[1:]:
+            full = full + chunk
+        return full
+
+    full = asyncio.run(ask())
+    expect(full.tool_calls, f"tool_calls is {full.tool_calls}, the text {full.text!r}")
+    return str(full.tool_calls)
+
+
+def failing_stream(name: str) -> str:
+    """What is raised of a stream that fails in the middle."""
+    try:
+        full = added(name, QUESTION)
+    except Exception as error:  # noqa: BLE001 - none is documented
+        return f"{type(error).__name__}: {error}"
+    raise Otherwise(f"no error, the text {full.text!r}, metadata {full.response_metadata}")
+
+
 def json_schema(name: str) -> str:
     found = model_of(name).with_structured_output(Person, method="json_schema").invoke(PERSON)
     expect(found == Person(name="Ada", age=36), found)
@@ -156,10 +183,13 @@ def body(error: Any) -> str:
 CHECKS = {
     **for_each_model(chat=chat, stream=stream, number_in_a_stream=number_in_a_stream),
     **for_each_model(tokens_of_a_stream=tokens_of_a_stream, tools=tools, streamed_tools=streamed_tools),
-    **for_each_model(JSON_schema=json_schema),
+    **for_each_model(streamed_tools_async=streamed_tools_async, JSON_schema=json_schema),
     "embeddings": embeddings,
     "rerank": rerank,
     "through a gateway": through_a_gateway,
+    "busy once": lambda: model_of(BUSY, max_retries=2).invoke(QUESTION).text,
+    "error in a stream": lambda: failing_stream(FAILING),
+    "cut stream": lambda: failing_stream(CUT),
     "wrong token": lambda: refused(
         lambda: model_of(NEWER, where=told(api_token="wrong")).invoke(QUESTION),
         httpx.HTTPStatusError,

@@ -11,7 +11,10 @@ from report import (
     ANSWER,
     API_TOKEN,
     BASE_URL,
+    BUSY,
+    CUT,
     EMBEDDER,
+    FAILING,
     NEWER,
     NO_MODEL,
     PERSON,
@@ -24,6 +27,7 @@ from report import (
     TOO_MANY,
     TOOL,
     WEATHER,
+    Otherwise,
     expect,
     for_each_model,
     refused,
@@ -107,6 +111,24 @@ def json_schema(model: str) -> str:
     return str(text)
 
 
+def error_in_a_stream() -> str:
+    pieces = here.chat.completions.create(model=FAILING, messages=said(QUESTION), stream=True)
+    try:
+        texts = [chunk.choices[0].delta.content or "" for chunk in pieces if chunk.choices]
+    except openai.APIError as error:
+        return str(error)
+    raise Otherwise(f"no error after {texts}")
+
+
+def cut_stream() -> str:
+    pieces = here.chat.completions.create(model=CUT, messages=said(QUESTION), stream=True)
+    try:
+        reasons = [chunk.choices[0].finish_reason for chunk in pieces if chunk.choices]
+    except openai.APIError as error:
+        return str(error)
+    raise Otherwise(f"no error, finish_reason {reasons[-1]}")
+
+
 def embeddings() -> str:
     found = here.embeddings.create(model=EMBEDDER, input=TEXTS)
     expect([len(row.embedding) for row in found.data] == [768, 768], found)
@@ -141,6 +163,9 @@ CHECKS = {
     "through a gateway": through_a_gateway,
     "list of models": model_list,
     "Responses API": responses,
+    "busy once": lambda: chat(BUSY),
+    "error in a stream": error_in_a_stream,
+    "cut stream": cut_stream,
     "wrong token": lambda: refused(
         lambda: client(api_key="wrong").chat.completions.create(model=NEWER, messages=said(QUESTION)),
         openai.AuthenticationError,

@@ -23,6 +23,12 @@ NEWER: str = QUESTIONS["newer"]
 EMBEDDER: str = QUESTIONS["embedder"]
 RERANKER: str = QUESTIONS["reranker"]
 NO_MODEL: str = QUESTIONS["no_model"]
+BUSY: str = QUESTIONS["busy_model"]
+"""Has no capacity (3040) for the first request of each client."""
+FAILING: str = QUESTIONS["failing_model"]
+"""Tells an error behind the second event of each stream."""
+CUT: str = QUESTIONS["cut_model"]
+"""Ends each stream behind the second event."""
 QUESTION: str = QUESTIONS["question"]
 ANSWER: str = QUESTIONS["answer"]
 SUM: str = QUESTIONS["sum"]

@@ -116,6 +116,26 @@ async function throughAGateway() {
   expect(text.includes(told.answer), text);
 }
 
+async function errorInAStream() {
+  const errors = [];
+  const result = streamText({
+    model: workersai(told.failing_model), prompt: told.question, abortSignal: abortSignal(),
+    onError: ({ error }) => errors.push(String(error)),
+  });
+  const text = await result.text.catch((error) => errors.push(String(error)));
+  const reason = await result.finishReason.catch((error) => errors.push(String(error)));
+  expect(errors.length > 0 || reason === "error", { text, reason });
+}
+
+// A stream without an end has the finish reason "error", as the AI SDK names it.
+async function cutStream() {
+  const result = streamText({
+    model: workersai(told.cut_model), prompt: told.question, abortSignal: abortSignal(), onError: () => {},
+  });
+  const text = await result.text;
+  expect((await result.finishReason) === "error", { text, reason: await result.finishReason });
+}
+
 // An APICallError with the status, and the code in its `responseBody`; what is asked again and again is wrapped.
 async function refused(call, status, code) {
   try {
@@ -144,6 +164,9 @@ Object.assign(checks, {
   embeddings,
   rerank: ranking,
   "through a gateway": throughAGateway,
+  "busy once": () => chat(told.busy_model),
+  "error in a stream": errorInAStream,
+  "cut stream": cutStream,
   "wrong token": () => refused(ask(provider({ apiKey: "wrong" }), told.newer), 401, 10000),
   "no such model": () => refused(ask(workersai, told.no_model), 400, 5007),
   "too many texts": () => refused(embedTooMany, 400, 5006),
