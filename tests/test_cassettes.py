@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -175,6 +176,19 @@ def test_recording_anew_on_the_emulator_gives_an_equivalent_cassette(name: str, 
     assert cassette.Heading.read(made).recorded_against == cassette.EMULATOR
     if cassette.Heading.read(text(name)).recorded_against == cassette.EMULATOR:
         assert cassette.gist(made) == cassette.gist(text(name))
+
+
+def test_a_cassette_that_was_deleted_is_made_again_and_no_other(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """What `make record` does without an account: the others say the same as before, and stay as they are."""
+    for name in NAMES:
+        shutil.copy(path(name), tmp_path)
+    deleted = tmp_path / "stream-openai-llama.yaml"
+    deleted.unlink()
+    record.main(["--emulator", "--into", str(tmp_path)])
+    said = dict(line.strip().split(": ", 1) for line in capsys.readouterr().out.splitlines()[1:])
+    assert said.pop("stream-openai-llama") == "recorded"
+    assert {word.partition(":")[0] for word in said.values()} <= {"unchanged", "kept"}
+    assert cassette.gist(deleted.read_text()) == cassette.gist(text(deleted.stem))
 
 
 class TestKeeping:

@@ -166,6 +166,66 @@ def test_the_installed_wheel_answers_from_a_file_of_the_users_own(wheel, tmp_pat
     assert "llamaindex" in re.sub(r"[ _-]", "", demo.stdout.lower())
 
 
+PROJECT = '''
+import asyncio
+
+from langchain_workers_ai import ChatWorkersAI, WorkersAIEmbeddings
+from llama_index.core.agent.workflow import FunctionAgent
+from llama_index_workers_ai import WorkersAI
+
+
+def weather(city: str) -> str:
+    """Weather in a city."""
+    return f"drizzle in {city}"
+
+
+def test_a_chain_and_its_retry(workers_ai_server, workers_ai_faults):
+    workers_ai_faults.next("3040")
+    workers_ai_server.reply("scripted")
+    assert "".join(chunk.text for chunk in ChatWorkersAI().stream("Hello?")) == "scripted"
+    assert len(workers_ai_server.requests) == 2
+    assert len(WorkersAIEmbeddings().embed_query("harbour")) == 1024
+
+
+def test_an_agent(workers_ai_server):
+    workers_ai_server.call_tool("weather", city="Oslo")
+    workers_ai_server.reply("It drizzles.")
+
+    async def run():
+        return await FunctionAgent(tools=[weather], llm=WorkersAI()).run("Weather?")
+
+    assert str(asyncio.run(run())) == "It drizzles."
+    assert workers_ai_server.last.messages[-1]["content"] == "drizzle in Oslo"
+
+
+def test_a_script_that_is_too_long(workers_ai_server):
+    workers_ai_server.reply("used")
+    workers_ai_server.reply("not used")
+    ChatWorkersAI().invoke("Hello?")
+
+
+def test_a_call_that_does_not_fit(workers_ai_server):
+    workers_ai_server.call_tool("weather", town="Oslo")
+    ChatWorkersAI().bind_tools([weather]).invoke("Weather?")
+'''
+
+
+@pytest.mark.slow
+def test_pytest_finds_the_plugin_of_the_installed_wheel(wheel, tmp_path):
+    """A project of somebody's own, outside the repository: its agents are tested, and its mistakes told."""
+    commands = install(wheel, tmp_path / "environment", "[langchain,llama-index,local]")
+    added = ["--constraint", "constraints/py3.txt", "pytest"]
+    assert run("sh", "scripts/environment.sh", tmp_path / "environment", *added, cwd=ROOT).returncode == 0
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "test_agent.py").write_text(PROJECT)
+    tests = run(commands / "python", "-m", "pytest", "-rA", cwd=project)
+    assert "2 passed" in tests.stdout, tests.stdout + tests.stderr
+    assert "2 failed" in tests.stdout
+    assert "1 of 2 turns were not asked for: reply('not used')" in tests.stdout
+    assert 'the call weather, town="Oslo" does not fit the tool\'s schema: city is missing' in tests.stdout
+
+
 @pytest.mark.slow
 def test_the_bare_wheel_says_which_extra_is_missing(wheel, tmp_path):
     """In one line, and without a traceback."""

@@ -38,6 +38,8 @@ from workers_ai import (
     Ranking,
     WorkersAIError,
 )
+from workers_ai.local import FaultRules, LocalServer, Script
+from workers_ai.testing import Emulator, SeenRequest, vcr_config
 
 
 def chat() -> None:
@@ -121,3 +123,15 @@ def errors(error: WorkersAIError) -> int | None:
     if isinstance(error, (RateLimitError, QuotaExceededError)):
         return error.code
     return error.status
+
+
+def testing(workers_ai_server: Emulator, workers_ai_faults: FaultRules) -> None:
+    workers_ai_server.reply({"name": "a"}, reasoning="b", cut=True)
+    workers_ai_server.call_tool("f", name="a", count=1)
+    workers_ai_server.call_tools(("f", {"a": 1}), ("g", {}), text="x")
+    workers_ai_server.fail(3040, "busy", status=429)
+    workers_ai_faults.next("429", model="m", times=2)
+    assert_type(workers_ai_server.requests, list[SeenRequest])
+    assert_type(workers_ai_server.last.tools, list[str])
+    LocalServer(script=Script()).script.check()
+    vcr_config(secrets=["x"])

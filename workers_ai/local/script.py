@@ -101,11 +101,9 @@ class Script:
         """Raise `ScriptError` for problems, and for turns that no request has taken."""
         problems = self.problems
         if left := self.left:
-            problems.append(
-                f"{len(left)} of {self._given} turns were not asked for by {self._asked} chats: {', '.join(left)}"
-            )
+            problems.append(f"{len(left)} of {self._given} turns were not asked for: {', '.join(left)}")
         if problems:
-            raise ScriptError("the script of the emulator:\n" + "\n".join(f"- {problem}" for problem in problems))
+            raise ScriptError("The script of the emulator, " + "\n".join(problems))
 
     async def generate(self, request: ChatRequest) -> AsyncIterator[Delta | End]:
         """The pieces of the next turn."""

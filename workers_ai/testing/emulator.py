@@ -68,10 +68,9 @@ class Emulator:
 
         The plugin does it at the end of each test.
         """
-        __tracebackhide__ = True
         self.script.check()
         if waiting := self.faults.waiting:
-            raise ScriptError(f"no request met these faults of the emulator: {', '.join(waiting)}")
+            raise ScriptError(f"No request met these faults of the emulator: {', '.join(waiting)}")
 
     @property
     def requests(self) -> list[SeenRequest]:

@@ -6,7 +6,7 @@ what Python brings.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -35,6 +35,9 @@ def workers_ai_server(request: pytest.FixtureRequest, monkeypatch: pytest.Monkey
             monkeypatch.setenv(name, value)
         request.node.stash[_SERVER] = server
         yield server
+        # The test failed in another way, perhaps because its program caught the error that told this.
+        if _SERVER in request.node.stash and server.script.problems:
+            request.node.add_report_section("teardown", "workers_ai_server", "\n".join(server.script.problems))
 
 
 @pytest.fixture
@@ -46,16 +49,12 @@ def workers_ai_faults(workers_ai_server: Emulator) -> FaultRules:
     return workers_ai_server.faults
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """A test that passes has used its script up; where one fails, the report tells what could not be answered."""
-    __tracebackhide__ = True
-    try:
-        result = yield
-    except BaseException:
-        if (server := item.stash.get(_SERVER, None)) is not None and server.script.problems:
-            item.add_report_section("call", "workers_ai_server", "\n".join(server.script.problems))
-        raise
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_call(item: pytest.Item) -> None:
+    """Behind the test itself, and only where it has passed: it is to have used up its script and its faults."""
     if (server := item.stash.get(_SERVER, None)) is not None:
-        server.check()
-    return result
+        del item.stash[_SERVER]
+        try:
+            server.check()
+        except AssertionError as error:
+            pytest.fail(str(error), pytrace=False)  # where the check stands is no news

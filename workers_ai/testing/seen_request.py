@@ -11,33 +11,27 @@ from workers_ai.redaction import visible_headers
 if TYPE_CHECKING:
     from workers_ai.local import RecordedRequest
 
-_RUN = "/ai/run/"
-
 
 @dataclass(frozen=True, slots=True)
 class SeenRequest:
     """What was sent, at the address and in the form in which it was sent.
 
-    path: decoded, without the query. headers: names in lower case, the values of secret ones masked. json: the parsed
-    body, None where there was none.
+    path: decoded, without the query. model: the id asked for, in the path or in the body; None where there is none.
+    headers: names in lower case, the values of secret ones masked. json: the parsed body, None where there was none.
     """
 
     method: str
     path: str
     query: Mapping[str, list[str]]
+    model: str | None
     headers: Mapping[str, str] = field(repr=False)
     json: Any = field(repr=False, default=None)
 
     @classmethod
     def of(cls, request: RecordedRequest) -> SeenRequest:
         """What the emulator recorded, without its secrets."""
-        return cls(request.method, request.path, request.query, visible_headers(request.headers), request.json)
-
-    @property
-    def model(self) -> str | None:
-        """The model asked for, in the path or in the body."""
-        _, found, model = self.path.partition(_RUN)
-        return model if found else self._body.get("model")
+        headers = visible_headers(request.headers)
+        return cls(request.method, request.path, request.query, request.model, headers, request.json)
 
     @property
     def stream(self) -> bool:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import vcr
 from vcr.request import Request
@@ -133,5 +137,48 @@ def test_cleaning_twice_changes_nothing_more():
     assert (again.uri, again.headers, again.body) == (uri, headers, body)
 
 
-def test_vcrpy_takes_it_as_it_stands():
-    assert vcr.VCR(**vcr_config()).match_on[-1] == "body"
+STREAM = 'data: {"response":"Ä \u2028 "}\r\n\r\n: ping\n\ndata: {"response":7}\n\ndata: [DONE]\n\n'.encode()
+
+
+class Pieces(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """The stream cut inside a character."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from (STREAM[:21], STREAM[21:])
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for piece in self:
+            yield piece
+
+
+def read(url: str, transport: httpx.MockTransport | None, *, by_async: bool) -> bytes:
+    """The bytes of a stream, from a transport or from the network."""
+
+    async def read_async() -> bytes:
+        async with httpx.AsyncClient(transport=transport) as client, client.stream("POST", url, json={}) as response:
+            return b"".join([piece async for piece in response.aiter_bytes()])
+
+    if by_async:
+        return asyncio.run(read_async())
+    with httpx.Client(transport=transport) as client, client.stream("POST", url, json={}) as response:
+        return b"".join(response.iter_bytes())
+
+
+@pytest.mark.block_network
+@pytest.mark.parametrize("recorded_by_async", [False, True])
+@pytest.mark.parametrize("played_by_async", [False, True])
+def test_a_stream_plays_byte_for_byte(recorded_by_async: bool, played_by_async: bool, tmp_path: Path):
+    """Through the file that vcrpy itself writes, whichever way it was recorded, for another account."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, headers={"content-type": "text/event-stream"}, stream=Pieces())
+
+    address = "https://api.cloudflare.com/client/v4/accounts/{}/ai/run/@cf/a/b"
+    recorder = vcr.VCR(record_mode="once", **vcr_config())
+    with recorder.use_cassette(str(tmp_path / "one.yaml")):
+        mounted = httpx.MockTransport(answer)
+        assert read(address.format(ACCOUNT), mounted, by_async=recorded_by_async) == STREAM
+    assert ACCOUNT not in (tmp_path / "one.yaml").read_text(encoding="utf-8")
+    with recorder.use_cassette(str(tmp_path / "one.yaml")) as played:
+        assert read(address.format("f" * 32), None, by_async=played_by_async) == STREAM
+    assert played.all_played

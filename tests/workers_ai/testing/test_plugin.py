@@ -64,7 +64,7 @@ def test_alone(workers_ai_server, number):
     [
         (
             'workers_ai_server.reply("a"); workers_ai_server.reply("b"); ask()',
-            "*1 of 2 turns were not asked for by 1 chats: reply('b')*",
+            "*1 of 2 turns were not asked for: reply('b')*",
         ),
         (
             'workers_ai_server.reply("a"); ask()\n    try: ask("And then?")\n    except Exception: pass',
@@ -268,4 +268,4 @@ def test_dropped(workers_ai_server, workers_ai_faults):
     workers_ai_server.drop()
 """)
     result.assert_outcomes(passed=3, failed=1)
-    result.stdout.fnmatch_lines(["*no request met these faults of the emulator: 429, 429*"])
+    result.stdout.fnmatch_lines(["*No request met these faults of the emulator: 429, 429*"])
