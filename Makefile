@@ -40,6 +40,10 @@ examples: $(VENV)/.test ## retrieval in each framework: an embedded vector store
 test: $(VENV)/.test ## all tests but the slow ones; ARGS go to pytest, e.g. ARGS="-k gateway -x"
 	$(PY) $(PYTEST) -m "not slow" $(ARGS)
 
+.PHONY: fuzz
+fuzz: $(VENV)/.test ## replies that no service sends, ten minutes of them; ARGS: seconds
+	$(PY) scripts/fuzz.py $(ARGS)
+
 .PHONY: test-wheel
 test-wheel: $(VENV)/.test ## the slow tests: the built wheel in an empty environment outside the repository
 	$(PY) -m pytest -m slow $(ARGS)

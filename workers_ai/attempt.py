@@ -23,6 +23,17 @@ if TYPE_CHECKING:
 MAX_BODY = 128 * 1024 * 1024
 """Bytes of an answer that are read: a server without end must not fill the memory."""
 
+MAX_STREAM = 512 * 1024 * 1024
+"""Bytes of a stream that are read: some thousand for each token of the largest window there is."""
+
+MAX_TAIL = 64 * 1024
+"""Bytes behind the end of a stream that are read, so that the connection can be used again."""
+
+ACCEPT_ENCODING = "gzip, deflate"
+"""What an answer may be packed in: a few kilobytes of br or zstd can unpack to gigabytes in one step."""
+
+_CODINGS = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
+
 MAX_ERROR_BODY = 256 * 1024
 """Bytes of an error page that are read: more would say nothing more."""
 
@@ -43,6 +54,8 @@ class Attempt(Generic[Answer, Delta]):
         "_achunks",
         "_chunks",
         "_counted",
+        "_read",
+        "_tail",
         "_whole",
         "began",
         "body",
@@ -71,6 +84,8 @@ class Attempt(Generic[Answer, Delta]):
         self._achunks: AsyncGenerator[bytes, None] | None = None
         self._chunks: Generator[bytes, None, None] | None = None
         self._counted = False
+        self._read = 0
+        self._tail = 0
         self.finished = False
         self._whole = False
 
@@ -87,9 +102,16 @@ class Attempt(Generic[Answer, Delta]):
             each.meter.admit(self.exchange.request.model)
 
     def answered(self, response: Any) -> Reply:
-        """Takes in the head of a reply."""
+        """Takes in the head of a reply.
+
+        Raises for a body that is packed in a way that was not offered: InvalidResponseError, or what the status means.
+        """
         self.response = response
         self.head = Reply(response.status_code, _shown(response.headers))
+        if (coding := self.head.headers.get("content-encoding", "").strip().lower()) not in _CODINGS:
+            if self.head.status >= 300:
+                self.check(b"")
+            raise InvalidResponseError(f"The answer is packed as {coding[:60]!r}, which was not asked for")
         return self.head
 
     def hold(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
@@ -121,6 +143,18 @@ class Attempt(Generic[Answer, Delta]):
             await self._achunks.aclose()
         if self.response is not None:
             await self.response.aclose()
+
+    def part(self, chunk: bytes) -> bytes:
+        """`chunk`, a piece of a stream. Raises InvalidResponseError where there have been too many."""
+        self._read += len(chunk)
+        if self._read > MAX_STREAM:
+            raise InvalidResponseError(f"The stream is longer than {MAX_STREAM // 2**20} MiB")
+        return chunk
+
+    def is_endless(self, chunk: bytes) -> bool:
+        """Whether what follows the end of a stream is too much to be read; `chunk`: a piece of it."""
+        self._tail += len(chunk)
+        return self._tail > MAX_TAIL
 
     def stream_reader(self) -> StreamReader[Delta]:
         """The reader of this attempt's stream."""

@@ -296,8 +296,8 @@ def gateway_from_environment() -> Gateway | None:
 def gateway_facts(headers: Mapping[str, str]) -> dict[str, Any]:
     """What the gateway told of one reply: log_id, cache_status, event_id, step, ... ; only what is there."""
     facts: dict[str, Any] = {name: headers[header] for header, name in _FACTS.items() if header in headers}
-    if str(facts.get("step", "")).isdecimal():
-        facts["step"] = int(facts["step"])
+    if (step := str(facts.get("step", ""))).isdecimal() and len(step) < 16:  # int() refuses thousands of digits
+        facts["step"] = int(step)
     if "dlp" in facts:
         facts["dlp"] = _parsed(facts["dlp"])
     return facts

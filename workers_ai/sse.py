@@ -8,10 +8,14 @@ from typing import NamedTuple
 from workers_ai.errors import InvalidResponseError
 
 DONE = b"[DONE]"
-MAX_LINE = 16 * 1024 * 1024
-"""Bytes of one line: no frame of the service comes near it, and a line without end must not fill the memory."""
+MAX_EVENT = 16 * 1024 * 1024
+"""Bytes of one line, and of one event: none of the service comes near it, and one without end must not fill the
+memory."""
 
 _BOM = b"\xef\xbb\xbf"
+_AT_ONCE = 64 * 1024
+"""Bytes that are cut into lines at once: what was compressed can come in pieces of any size, and each line is an
+object."""
 
 
 class Event(NamedTuple):
@@ -29,7 +33,7 @@ class EventDecoder:
     can be cut in two either.
     """
 
-    __slots__ = ("_begun", "_data", "_length", "_lines_end_with_cr", "_name", "_rest")
+    __slots__ = ("_begun", "_data", "_held", "_length", "_lines_end_with_cr", "_name", "_rest")
 
     def __init__(self) -> None:
         self._begun = False
@@ -38,9 +42,14 @@ class EventDecoder:
         self._lines_end_with_cr = False  # the last line ended with CR: a following LF belongs to it
         self._name = ""
         self._data: list[bytes] = []
+        self._held = 0  # bytes of these
 
     def feed(self, chunk: bytes) -> Iterator[Event]:
-        """Events that `chunk` completes. Raises InvalidResponseError for a line over 16 MiB."""
+        """Events that `chunk` completes. Raises InvalidResponseError for a line or an event over 16 MiB."""
+        if len(chunk) > _AT_ONCE:
+            for start in range(0, len(chunk), _AT_ONCE):
+                yield from self.feed(chunk[start : start + _AT_ONCE])
+            return
         if not self._begun:
             self._begun, chunk = True, chunk.removeprefix(_BOM)
         if not self._rest and not self._data and not self._name and _is_one_event(chunk):
@@ -78,8 +87,8 @@ class EventDecoder:
         if piece:
             self._rest.append(piece)
             self._length += len(piece)
-        if self._length > MAX_LINE:
-            raise InvalidResponseError(f"A line of the stream is longer than {MAX_LINE // 2**20} MiB")
+        if self._length > MAX_EVENT:
+            raise InvalidResponseError(f"A line of the stream is longer than {MAX_EVENT // 2**20} MiB")
 
     def _unfinished(self) -> bytes:
         rest, self._rest, self._length = b"".join(self._rest), [], 0
@@ -95,13 +104,16 @@ class EventDecoder:
         value = value.removeprefix(b" ")
         if field == b"data":
             self._data.append(value)
+            self._held += len(value) + 1
+            if self._held > MAX_EVENT:
+                raise InvalidResponseError(f"An event of the stream is longer than {MAX_EVENT // 2**20} MiB")
         elif field == b"event":
             self._name = value.decode("utf-8", "replace")
         return None  # a comment (": ..."), or a field that says nothing about text: id, retry
 
     def _dispatch(self) -> Event | None:
         name, data = self._name, self._data
-        self._name, self._data = "", []
+        self._name, self._data, self._held = "", [], 0
         return Event(name, b"\n".join(data)) if data else None
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from workers_ai import journal
-from workers_ai.attempt import Attempt, abounded, bounded
+from workers_ai.attempt import ACCEPT_ENCODING, Attempt, abounded, bounded
 from workers_ai.errors import (
     APITimeoutError,
     BadRequestError,
@@ -116,13 +116,14 @@ class Transport:
                     return
                 chunks, reader = attempt.hold(attempt.response.iter_bytes()), attempt.stream_reader()
                 for chunk in chunks:
-                    yield from reader.feed(chunk)
+                    yield from reader.feed(attempt.part(chunk))
                     if reader.done:
                         break
                 yield from attempt.rest()
                 attempt.finished = True
-                for _ in chunks:
-                    pass  # to the end of the body, or the connection could not be used again
+                for chunk in chunks:  # to the end of the body, or the connection could not be used again
+                    if attempt.is_endless(chunk):
+                        break
                 return
             except Exception as raised:  # noqa: BLE001 - all but the client's own goes on in `_pause`
                 if attempt.finished:
@@ -149,15 +150,16 @@ class Transport:
                     return
                 chunks, reader = attempt.ahold(attempt.response.aiter_bytes()), attempt.stream_reader()
                 async for chunk in chunks:
-                    for delta in reader.feed(chunk):
+                    for delta in reader.feed(attempt.part(chunk)):
                         yield delta
                     if reader.done:
                         break
                 for delta in attempt.rest():
                     yield delta
                 attempt.finished = True
-                async for _ in chunks:
-                    pass  # to the end of the body, or the connection could not be used again
+                async for chunk in chunks:  # to the end of the body, or the connection could not be used again
+                    if attempt.is_endless(chunk):
+                        break
                 return
             except Exception as raised:  # noqa: BLE001 - all but the client's own goes on in `_pause`
                 if attempt.finished:
@@ -233,6 +235,7 @@ class Transport:
         with locals are written to logs.
         """
         usual = {"accept": "text/event-stream" if stream else "application/json", "user-agent": user_agent()}
+        usual["accept-encoding"] = ACCEPT_ENCODING
         if request.body is not None:
             usual["content-type"] = "application/json"
         own = client is not self.http_client and client is not self.http_async_client

@@ -93,13 +93,15 @@ class ChatStreamReader:
         """Deltas with text, reasoning or calls, as frames complete. Raises the error an error frame carries."""
         for event in self._events.feed(data):
             yield from self._take(event)
+            if self._done:
+                return  # nothing behind it belongs to the answer, wherever the network cuts
 
     def close(self) -> Iterator[ChatDelta]:
         """What was held back, and the last delta.
 
         Raises StreamInterruptedError when neither `[DONE]` nor a finish reason was seen.
         """
-        for event in self._events.close():
+        for event in () if self._done else self._events.close():
             yield from self._take(event)
         self._check_whole()
         usage = self._usage.total()

@@ -39,7 +39,8 @@ def facts_of(
         answering_model=answering,
         finish_reason=finish_reason,
         id=_name(body.get("id")),
-        created=created if isinstance(created, int) else None,
+        # The parser takes integers of any length, and Python writes none of thousands of digits.
+        created=created if isinstance(created, int) and abs(created) < 2**63 else None,
         request_id=head.request_id,
         usage=usage,
         cost=cost_of(usage, info, from_cache=cached),
