@@ -90,7 +90,7 @@ class ChatWorkersAI(BatchQueueMixin, BaseChatModel, ChatFields):
         model.with_structured_output(Joke).invoke("Tell me a joke about clouds.")
         ```
 
-    Per call: every sampling argument, and `model`, `api`, `gateway`, `session_affinity`, `reject_if_busy`,
+    Per call: every sampling argument, and `model`, `fallback`, `api`, `gateway`, `session_affinity`, `reject_if_busy`,
     `extra_body`.
 
     Raises errors that are the package's own and LangChain's too (`ModelRateLimitError`, `ContextOverflowError`, ...).
@@ -230,7 +230,7 @@ class ChatWorkersAI(BatchQueueMixin, BaseChatModel, ChatFields):
         **kwargs: Any,
     ) -> ChatResult:
         model = kwargs.get("model") or self.model
-        wire = self._with_pictures(with_tool_names(messages, model), model)
+        wire = self._with_pictures(with_tool_names(messages, model), *self._models(model, kwargs))
         answer = self._transport.send(self._chat(wire, stop, kwargs))
         return to_result(answer, headers=self.include_response_headers)
 
@@ -242,7 +242,7 @@ class ChatWorkersAI(BatchQueueMixin, BaseChatModel, ChatFields):
         **kwargs: Any,
     ) -> ChatResult:
         model = kwargs.get("model") or self.model
-        wire = await self._awith_pictures(with_tool_names(messages, model), model)
+        wire = await self._awith_pictures(with_tool_names(messages, model), *self._models(model, kwargs))
         answer = await self._transport.asend(self._chat(wire, stop, kwargs))
         return to_result(answer, headers=self.include_response_headers)
 
@@ -255,7 +255,7 @@ class ChatWorkersAI(BatchQueueMixin, BaseChatModel, ChatFields):
     ) -> Iterator[ChatGenerationChunk]:
         usage = kwargs.get("stream_usage", self.stream_usage)
         model = kwargs.get("model") or self.model
-        wire = self._with_pictures(with_tool_names(messages, model), model)
+        wire = self._with_pictures(with_tool_names(messages, model), *self._models(model, kwargs))
         exchange = self._chat(wire, stop, kwargs, stream=True, usage=usage)
         chunks = Chunks(headers=self.include_response_headers, usage=usage)
         with closing(self._transport.stream(exchange)) as deltas:
@@ -274,7 +274,7 @@ class ChatWorkersAI(BatchQueueMixin, BaseChatModel, ChatFields):
     ) -> AsyncIterator[ChatGenerationChunk]:
         usage = kwargs.get("stream_usage", self.stream_usage)
         model = kwargs.get("model") or self.model
-        wire = await self._awith_pictures(with_tool_names(messages, model), model)
+        wire = await self._awith_pictures(with_tool_names(messages, model), *self._models(model, kwargs))
         exchange = self._chat(wire, stop, kwargs, stream=True, usage=usage)
         chunks = Chunks(headers=self.include_response_headers, usage=usage)
         async with aclosing(self._transport.astream(exchange)) as deltas:

@@ -14,7 +14,8 @@ from workers_ai.text_fields import TextFields
 def identifying_params(model: TextFields) -> dict[str, Any]:
     """What tells two models apart, for traces and for LangChain's cache: all that changes an answer, nothing secret."""
     dumped = model.model_dump(include={"model", "api", "gateway", "extra_body"}, exclude_none=True)
-    return {**dumped, "model_name": dumped["model"], **model._text_options()}
+    others = {"fallback": list(model.fallback)} if model.fallback else {}
+    return {**dumped, "model_name": dumped["model"], **others, **model._text_options()}
 
 
 def langsmith_params(

@@ -86,8 +86,8 @@ class WorkersAI(FunctionCallingLLM, ChatFields):
     agent = FunctionAgent(tools=[weather], llm=WorkersAI())
     ```
 
-    Per call: every sampling argument, `tools`, `tool_choice`, `parallel_tool_calls`, `strict`, `model`, `api`,
-    `gateway`, `session_affinity`, `reject_if_busy`, `extra_body`.
+    Per call: every sampling argument, `tools`, `tool_choice`, `parallel_tool_calls`, `strict`, `model`, `fallback`,
+    `api`, `gateway`, `session_affinity`, `reject_if_busy`, `extra_body`.
     A response tells tokens, finish reason, ids, neurons and USD in `additional_kwargs`, a stream on its last item.
 
     Raises the errors of `workers_ai.errors`, in streams when the first item is asked for.
@@ -150,7 +150,8 @@ class WorkersAI(FunctionCallingLLM, ChatFields):
     def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """The answer to messages. tools: LlamaIndex's or OpenAI's dicts; its calls stand in blocks of the message."""
         asked = self._changes(kwargs)
-        wire = self._with_pictures(to_wire_messages(messages, model=asked["model"]), asked["model"])
+        models = self._models(asked["model"], asked)
+        wire = self._with_pictures(to_wire_messages(messages, model=asked["model"]), *models)
         answer = to_chat_response(self._transport.send(self._chat(wire, asked)))
         return with_first_call(answer) if self._one_call(asked) else answer
 
@@ -158,7 +159,8 @@ class WorkersAI(FunctionCallingLLM, ChatFields):
     async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """As `chat`."""
         asked = self._changes(kwargs)
-        wire = await self._awith_pictures(to_wire_messages(messages, model=asked["model"]), asked["model"])
+        models = self._models(asked["model"], asked)
+        wire = await self._awith_pictures(to_wire_messages(messages, model=asked["model"]), *models)
         answer = to_chat_response(await self._transport.asend(self._chat(wire, asked)))
         return with_first_call(answer) if self._one_call(asked) else answer
 
@@ -166,14 +168,16 @@ class WorkersAI(FunctionCallingLLM, ChatFields):
     def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
         """As `chat`, as it grows: each item holds the message so far and the new piece in `delta`."""
         asked = self._changes(kwargs)
-        wire = self._with_pictures(to_wire_messages(messages, model=asked["model"]), asked["model"])
+        models = self._models(asked["model"], asked)
+        wire = self._with_pictures(to_wire_messages(messages, model=asked["model"]), *models)
         return self._items(self._chat(wire, asked, stream=True), self._streamed(asked).chat_item)
 
     @astreaming(chat_events)
     async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
         """As `stream_chat`."""
         asked = self._changes(kwargs)
-        wire = await self._awith_pictures(to_wire_messages(messages, model=asked["model"]), asked["model"])
+        models = self._models(asked["model"], asked)
+        wire = await self._awith_pictures(to_wire_messages(messages, model=asked["model"]), *models)
         return self._aitems(self._chat(wire, asked, stream=True), self._streamed(asked).chat_item)
 
     @completion_events

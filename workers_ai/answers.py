@@ -25,6 +25,8 @@ class Facts:
     model: the one asked for. answering_model: as the reply names it, else the one asked for. id: the answer's own.
     request_id: the service's id of the HTTP request. usage, cost: None where neither service nor catalogue know.
     gateway: what AI Gateway told (log_id, cache_status, step, ...). headers: the reply's, secrets left out.
+    fallback_step: with `fallback`, which of the models answered: 0 is the one that was asked for, 1 the first of the
+        others, ...; None without.
     """
 
     model: str
@@ -37,6 +39,7 @@ class Facts:
     cost: Cost | None = None
     gateway: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
+    fallback_step: int | None = None
 
     def metadata(self) -> dict[str, Any]:
         """The facts under the names that both adapters show; what is not known is left out.
@@ -51,6 +54,7 @@ class Facts:
             "id": self.id,
             "created": self.created,
             "request_id": self.request_id,
+            "fallback_step": self.fallback_step,
         }
         if self.cost is not None:
             told |= {

@@ -10,6 +10,7 @@ from workers_ai.counted import Counted
 from workers_ai.diagnosis import diagnose
 from workers_ai.errors import InvalidResponseError
 from workers_ai.exchange import Answer, Delta, Reply, StreamReader
+from workers_ai.gateway import step_of
 from workers_ai.redaction import SECRET_HEADERS
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from workers_ai.errors import WorkersAIError
-    from workers_ai.exchange import Exchange
+    from workers_ai.exchange import Exchange, Request
     from workers_ai.limiter import Permit
 
 MAX_BODY = 128 * 1024 * 1024
@@ -207,9 +208,17 @@ class Attempt(Generic[Answer, Delta]):
         if self.permit is not None:
             self.permit.release()
 
+    @property
+    def asked(self) -> Request:
+        """The request that was answered: of those that a gateway tried in turn, the one that its reply names."""
+        request = self.exchange.request
+        if not request.steps or self.head is None:
+            return request
+        return request.steps[step_of(self.head.headers, len(request.steps))]
+
     def check(self, body: bytes) -> None:
         """Raises what a refusing reply means. body: as much of it as says anything."""
-        request = self.exchange.request
+        request = self.asked
         raise diagnose(self.reply(body), model=request.model, gateway=request.gateway)
 
     @property

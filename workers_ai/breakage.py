@@ -27,7 +27,7 @@ def broken_off(attempt: Attempt[Any, Any]) -> Counted | None:
     answer, else with an estimate of what was asked and of the text that had come. Anything else was charged only if
     the service says so.
     """
-    request, reader = attempt.exchange.request, attempt.reader
+    request, reader = attempt.asked, attempt.reader
     if reader is not None and reader.begun:
         facts = reader.facts_so_far()
         return None if facts is None else _of_stream(facts, request, reader.partial)

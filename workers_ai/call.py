@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Never
@@ -86,7 +86,9 @@ class Call:
         conversation.
     reject_if_busy: fail at once (3040) instead of waiting for capacity.
     extra_body: merged over the body, last.
-    requested: the model that the caller named, where a budget put another in its place.
+    requested: the model that the caller named, where a budget or `fallback` put another in its place.
+    fallback: models to ask in this order where the one before has failed for good; for texts only.
+    step: which of those in turn this is, 0 for the one that the caller named; None without `fallback`.
     """
 
     model: str
@@ -96,12 +98,13 @@ class Call:
     reject_if_busy: bool = False
     extra_body: Mapping[str, Any] = field(default_factory=dict)
     requested: str | None = None
+    fallback: Sequence[str] = ()
+    step: int | None = None
 
     def __post_init__(self) -> None:
-        if not self.model or _BAD_IN_A_MODEL_ID.search(self.model):
-            raise BadRequestError(
-                f"model {self.model!r} cannot be a model id", hint="Use an id like @cf/author/name", maybe_sent=False
-            )
+        _check_id("model", self.model)
+        for model in self.fallback:
+            _check_id("fallback: model", model)
         if self.api not in ("auto", "native", "openai"):
             raise BadRequestError(f"api={self.api!r}: 'auto', 'native' or 'openai'", model=self.model, maybe_sent=False)
         if self.session_affinity and not _is_header_value(self.session_affinity):
@@ -139,6 +142,14 @@ class Call:
         for each in running():
             model = each.meter.instead_of(model)
         return self if model == self.model else replace(self, model=model, requested=self.requested or self.model)
+
+    def in_turn(self) -> list[Call]:
+        """This call, and the same of each other model, in the order of `fallback`; each by itself."""
+        first = replace(self, fallback=(), step=0)
+        requested = self.requested or self.model
+        others = dict.fromkeys(model for model in self.fallback if model != self.model)
+        calls = [replace(first, model=model, requested=requested, step=step) for step, model in enumerate(others, 1)]
+        return [first, *calls]
 
     def check_kind(self, kind: Kind) -> None:
         """Raises BadRequestError where the model is known not to do that kind of work.
@@ -204,6 +215,13 @@ class Call:
         known = self.session_affinity not in (None, "", DERIVED)
         headers = {"x-session-affinity": str(self.session_affinity)} if known else {}
         return Request(path=path, body=encoded, model=self.model, headers=headers, gateway=self.gateway)
+
+
+def _check_id(name: str, model: object) -> None:
+    if not isinstance(model, str) or not model or _BAD_IN_A_MODEL_ID.search(model):
+        raise BadRequestError(
+            f"{name} {model!r} cannot be a model id", hint="Use an id like @cf/author/name", maybe_sent=False
+        )
 
 
 def _is_header_value(value: object) -> bool:

@@ -15,7 +15,7 @@ from workers_ai.rerank_fields import DEFAULT_RERANK_MODEL
 from workers_ai.tasks import chat as chats
 from workers_ai.tasks import completion, embeddings
 from workers_ai.tasks.rerank import RerankRequest
-from workers_ai.text_fields import DEFAULT_MODEL, TextFields
+from workers_ai.text_fields import DEFAULT_MODEL, TextFields, with_fallback
 from workers_ai.wire.message import WireMessage
 from workers_ai.wire.options import OPTIONS
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from typing import Self, Unpack
 
     from workers_ai.account_models import AccountModels
+    from workers_ai.call import Call
     from workers_ai.client_queue import ClientQueue
     from workers_ai.options import ConnectionOptions
     from workers_ai.transport import Transport
@@ -59,7 +60,7 @@ class Client(ConnectionFields):
         """The answer to messages (`{"role", "content"}`), or to one user's text.
 
         options: temperature, max_tokens, ... as the chat classes take them, model_kwargs (further inputs of the model),
-        and model, api, gateway, extra_body, ...
+        and model, fallback (models to ask next where it fails), api, gateway, extra_body, ...
         tools: OpenAI's dicts; tool_choice: "auto", "none", "any", "required", True, a tool's name, or OpenAI's dict;
         parallel_tool_calls: whether one answer may hold several calls.
         """
@@ -242,17 +243,20 @@ class Client(ConnectionFields):
         await self.aclose()
 
     def _chat(self, messages: Messages, model: str, options: dict[str, Any]) -> chats.ChatRequest:
-        call = self._call(model, options)
+        call = self._text_call(model, options)
         tools = {name: options.pop(name) for name in _OF_TOOLS if options.get(name) is not None}
         check = self._exchange(checked, options.pop("check_context", "error"))
         told = self._known(options, beside=_OF_TOOLS)
         return chats.ChatRequest(call, self._messages(messages), told, check_context=check, **tools)
 
+    def _text_call(self, model: str, options: dict[str, Any]) -> Call:
+        return with_fallback(self._call(model, options), self, options.pop("fallback", None))
+
     def _messages(self, messages: Messages) -> Sequence[WireMessage]:
         return [{"role": "user", "content": messages}] if isinstance(messages, str) else messages
 
     def _prompt(self, prompt: str, model: str, options: dict[str, Any]) -> completion.CompletionRequest:
-        call, check = self._call(model, options), self._exchange(checked, options.pop("check_context", "error"))
+        call, check = self._text_call(model, options), self._exchange(checked, options.pop("check_context", "error"))
         return completion.CompletionRequest(call, prompt, self._known(options), check_context=check)
 
     def _texts(

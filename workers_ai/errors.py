@@ -65,6 +65,7 @@ FIELDS = (
     "gateway",
     "done",
     "not_done",
+    "attempts",
 )
 
 _RANGES_TOLD = 5
@@ -86,6 +87,7 @@ class WorkersAIError(Exception):
     gateway: what AI Gateway told of the failed request (log_id, event_id, step, ...), {} where none was passed.
     done, not_done: where one of several requests failed, which of the texts have their answer and which have not:
         ranges of positions in the list that was given.
+    attempts: with `fallback`, what the other models failed with, in the order in which they were tried.
     """
 
     default_retryable: ClassVar[bool] = False
@@ -106,6 +108,7 @@ class WorkersAIError(Exception):
         gateway: Mapping[str, Any] | None = None,
         done: Sequence[range] = (),
         not_done: Sequence[range] = (),
+        attempts: Sequence[WorkersAIError] = (),
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -121,6 +124,7 @@ class WorkersAIError(Exception):
         self.gateway = dict(gateway or {})
         self.done = done
         self.not_done = not_done
+        self.attempts = tuple(attempts)
 
     @property
     def status_code(self) -> int | None:
@@ -149,6 +153,8 @@ class WorkersAIError(Exception):
         text = f"{text}. {self.hint}" if self.hint else text
         if self.not_done:
             text = f"{text}. Done: {_told(self.done)}; not done: {_told(self.not_done)}"
+        if self.attempts:
+            text = f"{text.rstrip('. ')}. Other models failed too: {', '.join(map(_short, self.attempts))}"
         return " ".join(text.split())
 
     def fields(self) -> dict[str, Any]:
@@ -271,6 +277,12 @@ def _told(ranges: Sequence[range]) -> str:
     shown = [f"texts[{each.start}:{each.stop}]" for each in ranges[:_RANGES_TOLD]]
     more = ["..."] if len(ranges) > _RANGES_TOLD else []
     return ", ".join([*shown, *more]) or "none"
+
+
+def _short(error: WorkersAIError) -> str:
+    """An error in a few words: model, class, code."""
+    code = f" {error.code}" if error.code is not None else ""
+    return f"{error.model or 'unknown model'} ({type(error).__name__}{code})"
 
 
 ErrorClasses = Mapping[type[WorkersAIError], type[WorkersAIError]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
@@ -35,6 +35,7 @@ class Request:
     model: the model that is asked, for errors; None where none is.
     headers: beyond the usual ones. query: over the client's `default_query`.
     gateway: the AI Gateway to pass, None for none; only requests below `ai/` can pass one.
+    steps: the requests that a gateway is to try in turn, where this one holds several; its `model` is the first one's.
     """
 
     path: str
@@ -44,6 +45,7 @@ class Request:
     gateway: Gateway | None = None
     method: str = "POST"
     query: Mapping[str, str] = field(default_factory=dict)
+    steps: Sequence[Request] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,17 @@ class StreamReader(Protocol[Delta_co]):
 
 
 @dataclass(frozen=True, slots=True)
+class OtherModel(Generic[Answer, Delta]):
+    """A model to ask the same of where the one before has failed.
+
+    build: makes its exchange; raises what that model cannot be asked.
+    """
+
+    model: str
+    build: Callable[[], Exchange[Answer, Delta]]
+
+
+@dataclass(frozen=True, slots=True)
 class Exchange(Generic[Answer, Delta]):
     """One request to the service, and how its reply is read.
 
@@ -125,6 +138,7 @@ class Exchange(Generic[Answer, Delta]):
     unstreamed: makes the same question without the stream, for models that answer a stream with nothing (quirk 3).
     idempotent: whether a reply that broke off halfway may be asked for again: text would be paid for twice.
     once: it sets work going that nobody waits for, so it is not sent again where it may have been taken already.
+    others: whom to ask in its stead once it has failed for good, in this order (`fallback`).
     counting: the meters that ran where it was made; they count its answer, wherever that is read.
     """
 
@@ -135,4 +149,5 @@ class Exchange(Generic[Answer, Delta]):
     unstreamed: Callable[[], Exchange[Answer, Delta]] | None = None
     idempotent: bool = False
     once: bool = False
+    others: Sequence[OtherModel[Answer, Delta]] = ()
     counting: tuple[Counting, ...] = field(default_factory=running, compare=False, repr=False)

@@ -85,6 +85,10 @@ _FACTS = {
 }
 
 
+UNIVERSAL = "ai/universal"
+"""The path of a request that holds several, to be tried in turn: the gateway's own address (`universal`)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Gateway:
     """Which AI Gateway a request passes, and what it asks of it. None means "not sent".
@@ -257,6 +261,8 @@ class Gateway:
             return f"{base_url}/accounts/{account_id}/{path}", headers, secrets
         if (token := self.secret_token()) is not None:
             secrets["cf-aig-authorization"] = bearer(token)
+        if path == UNIVERSAL:
+            return f"{self.base_url}/{account_id}/{self.id}", headers, secrets
         below = path.removeprefix("ai/")
         provider = "" if below.startswith("compat/") else "workers-ai/"
         return f"{self.base_url}/{account_id}/{self.id}/{provider}{below}", headers, secrets
@@ -301,6 +307,12 @@ def gateway_facts(headers: Mapping[str, str]) -> dict[str, Any]:
     if "dlp" in facts:
         facts["dlp"] = _parsed(facts["dlp"])
     return facts
+
+
+def step_of(headers: Mapping[str, str], steps: int) -> int:
+    """Which of `steps` requests, tried in turn, a reply belongs to, from 0; the first where it does not say."""
+    step = gateway_facts(headers).get("step")
+    return step if isinstance(step, int) and step < steps else 0
 
 
 def _known_names(value: Mapping[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """What the package writes to the log of one attempt: a line, and its facts as attributes of the record.
 
-Under `workers_ai.transport` at DEBUG one record an attempt, at INFO one for each pause before another. Facts: `method`,
+Under `workers_ai.transport` at DEBUG one record an attempt, at INFO one for each pause before another and for each
+change to another model (`fallback`; `model` is the one that failed, `next_model` the one to be asked). Facts: `method`,
 `path` (without the account), `model`, `attempt` (from 1), `status`, `duration` (seconds, to the end of the answer),
 `request_id`, `error` (a class) and `code`, None where there is none. No bodies and no headers: those of bodies go to
 `workers_ai.bodies`, and only after `workers_ai.telemetry.log_bodies()`.
@@ -51,6 +52,18 @@ def pausing(attempt: Attempt[Any, Any], error: WorkersAIError, pause: float) -> 
         type(error).__name__,
         pause,
         extra={**_facts(attempt, error), "pause": pause},
+    )
+
+
+def changing(error: WorkersAIError, model: str | None) -> None:
+    """A model has failed for good, and `model` is asked next; None: it cannot be asked this, and is left out."""
+    told = {"model": error.model, "next_model": model, "error": type(error).__name__, "code": error.code}
+    _attempts.info(
+        "%s failed (%s), %s",
+        error.model,
+        type(error).__name__,
+        f"the next model is {model}" if model is not None else "it is left out",
+        extra={**told, "status": error.status, "request_id": error.request_id},
     )
 
 

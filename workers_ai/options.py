@@ -78,6 +78,7 @@ class TextOptions(TypedDict, total=False):
     response_format: Mapping[str, Any] | None
     model_kwargs: Mapping[str, Any] | None
     check_context: Literal["error", "warn", "trim"] | None
+    fallback: str | Sequence[str] | None
 
 
 class ChatToolOptions(TypedDict, total=False):

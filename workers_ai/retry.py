@@ -9,7 +9,20 @@ from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
-from workers_ai.errors import CapacityError, RateLimitError, WorkersAIError
+from workers_ai.errors import (
+    APIConnectionError,
+    APITimeoutError,
+    CapacityError,
+    InvalidResponseError,
+    ModelNotFoundError,
+    PermissionDeniedError,
+    QuotaExceededError,
+    RateLimitError,
+    ServerError,
+    StreamInterruptedError,
+    StructuredOutputError,
+    WorkersAIError,
+)
 
 if TYPE_CHECKING:
     from workers_ai.gateway import Gateway
@@ -27,6 +40,41 @@ RETRIED = frozenset({3007, 3008, 3040, 2003, 7013})
 
 TELLING = NEVER_RETRIED | RETRIED
 """Codes that decide by themselves, under whatever status they come."""
+
+
+OF_THE_MODEL = (
+    RateLimitError,
+    QuotaExceededError,
+    ServerError,
+    ModelNotFoundError,
+    PermissionDeniedError,
+    StructuredOutputError,
+    InvalidResponseError,
+    StreamInterruptedError,
+    APIConnectionError,
+    APITimeoutError,
+)
+"""What another model may do better at: not a wrong request, wrong credentials, a filter, a budget, no such gateway."""
+
+OF_THE_REQUEST = frozenset({3023, 3037})
+"""Codes of those classes that meet the caller all the same: a blocked account, an adapter that is not there."""
+
+OF_GATEWAYS_AND_VENDORS = frozenset({2021, 2045})
+"""Quotas that bind some models: credits for other vendors' ones, a spend limit with rules by model."""
+
+
+def another_model_may_help(error: WorkersAIError, model: str) -> bool:
+    """Whether `model` may answer what another one failed at for good. Decided here, for `fallback`.
+
+    The day's free neurons are those of all models of Workers AI: once they are spent, only another vendor's is left.
+    Where not even a connection was made there is nobody to ask, whatever the model.
+    """
+    if not isinstance(error, OF_THE_MODEL) or error.code in OF_THE_GATEWAY | OF_THE_REQUEST:
+        return False
+    if isinstance(error, QuotaExceededError):
+        of_some_models = error.code in OF_GATEWAYS_AND_VENDORS or error.status == 402
+        return of_some_models or not model.startswith("@")
+    return error.maybe_sent or not isinstance(error, (APIConnectionError, APITimeoutError))
 
 
 def is_retryable(*, status: int | None, code: int | None = None) -> bool:
@@ -58,9 +106,10 @@ class RetryPolicy:
     The n-th pause (n from 0) is drawn evenly from 0 to `min(longest, base * 2**n)`: full jitter, so that
     clients that failed together do not come back together. No capacity (3040) starts from `capacity_base`.
     A Retry-After of the service goes before, but no pause is longer than `longest_retry_after`: whoever asked for so
-    many tries gets them, and nobody sleeps an hour. A caller with less time has a `deadline`.
-    over_gateway: try again what a gateway has tried `max_attempts` times already. Without it a refusal that comes
-    from behind such a gateway is final, or the two counts would multiply; lost connections are tried again.
+    many tries gets them, and nobody sleeps an hour.
+    over_gateway: try again what a gateway has tried `max_attempts` times, or with several models, already. Without it
+    a refusal that comes from behind such a gateway is final, or the two counts would multiply; lost connections are
+    tried again.
     """
 
     max_retries: int = 2
@@ -87,11 +136,12 @@ class RetryPolicy:
         self,
         gateway: Gateway | None = None,
         *,
+        steps: int = 1,
         draw: Callable[[], float] = random.random,
         clock: Callable[[], float] = time.time,
     ) -> Attempts:
-        """A fresh count of attempts for one call. gateway: the one it passes."""
-        tries = gateway is not None and (gateway.max_attempts or 1) > 1
+        """A fresh count of attempts for one call. gateway: the one it passes; steps: how many models that tries."""
+        tries = gateway is not None and (gateway.max_attempts or 1) * steps > 1
         return Attempts(self, draw, clock, gateway_tries=tries and not self.over_gateway)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -17,7 +18,27 @@ from workers_ai.wire.message import WireMessage
 from workers_ai.wire.options import NOT_SENT, OPTIONS
 from workers_ai.wire.pictures import addresses, inlined
 
+if TYPE_CHECKING:
+    from workers_ai.call import Call
+
 DEFAULT_MODEL = "@cf/google/gemma-4-26b-a4b-it"
+
+
+_OURS = frozenset({"check_context", "fallback"})
+"""Arguments of a call that are none of the service's."""
+
+
+def in_order_of(models: Any) -> tuple[Any, ...]:
+    """`fallback` as it is kept: a single id, and None, are taken too. What is no id is refused later, by its name."""
+    if models is None:
+        return ()
+    return tuple(models) if isinstance(models, Sequence) and not isinstance(models, str) else (models,)
+
+
+def with_fallback(call: Call, owner: ConnectionFields, models: Any) -> Call:
+    """`call` with the models to ask next. Raises BadRequestError, of the owner's class, for what are no model ids."""
+    models = in_order_of(models)
+    return owner._exchange(replace, call, fallback=models) if models else call
 
 
 class TextFields(ConnectionFields):
@@ -32,7 +53,7 @@ class TextFields(ConnectionFields):
         "stop_sequences": "stop",
     }
 
-    call_options: ClassVar[frozenset[str]] = frozenset({"model_kwargs", "check_context"})
+    call_options: ClassVar[frozenset[str]] = frozenset({"model_kwargs", "check_context", "fallback"})
     """What else a call of this class may be given."""
 
     temperature: float | None = Field(default=None, ge=0, le=5)
@@ -77,6 +98,16 @@ class TextFields(ConnectionFields):
     """What to do about a prompt that does not fit the model's window with `max_tokens`, tokens being estimated: "error"
     refuses what cannot fit even by the lowest estimate; "warn" also warns of what probably does not; "trim" leaves out
     the oldest turns of a chat; None sends everything."""
+    fallback: tuple[str, ...] = ()
+    """Models to ask next, in this order, where the one before has failed for good, each with retries and time-outs of
+    its own: no room, a rate limit, a failure of the service, no answer in time, no such model; not for a wrong request,
+    wrong credentials or a filter. A stream changes only before its first piece. With `Gateway(..., route="url")` the
+    gateway tries them, in one request. The batch queue asks the model alone."""
+
+    @field_validator("fallback", mode="before")
+    @classmethod
+    def _in_order(cls, value: Any) -> Any:
+        return in_order_of(value)
 
     @field_validator("stop", mode="before")
     @classmethod
@@ -87,12 +118,16 @@ class TextFields(ConnectionFields):
         """The options that are set, with those of one call over them; None for one of a call takes it away."""
         told = {name: value for name in _SORTED if (value := getattr(self, name)) is not None}
         told["reasoning_effort"] = self.reasoning_effort
-        changes = {name: value for name, value in (changes or {}).items() if name != "check_context"}
+        changes = {name: value for name, value in (changes or {}).items() if name not in _OURS}
         inputs = {**(self.model_kwargs or {}), **(changes.pop("model_kwargs", None) or {})}
         told = {**inputs, **told, **changes}
         if told["reasoning_effort"] == NOT_SENT:
             del told["reasoning_effort"]
         return told
+
+    def _call(self, model: str, options: dict[str, Any]) -> Call:
+        models = options.pop("fallback", self.fallback)
+        return with_fallback(super()._call(model, options), self, models)
 
     def _check_of(self, changes: Mapping[str, Any]) -> CheckContext:
         """What one call does about a prompt that is too long. Raises BadRequestError for what is no such thing."""
@@ -126,20 +161,25 @@ class ChatFields(TextFields):
     strict: bool | None = None
     """Ask the model to keep to the tools' schemas to the letter, where it offers that."""
 
-    def _pictures_to_fetch(self, messages: Sequence[WireMessage], model: str) -> list[str]:
-        """Addresses of pictures that `model` does not take as such, where they may be fetched."""
-        return addresses(messages) if self.fetch_images and lookup(model).data_urls_only else []
+    def _models(self, model: str, options: Mapping[str, Any]) -> tuple[str, ...]:
+        """All that may be asked in one call with these options, `model` first."""
+        return model, *in_order_of(options.get("fallback", self.fallback))
 
-    def _with_pictures(self, messages: list[WireMessage], model: str) -> list[WireMessage]:
+    def _pictures_to_fetch(self, messages: Sequence[WireMessage], models: Sequence[str]) -> list[str]:
+        """Addresses of pictures that one of `models` does not take as such, where they may be fetched."""
+        wanted = self.fetch_images and any(lookup(model).data_urls_only for model in models)
+        return addresses(messages) if wanted else []
+
+    def _with_pictures(self, messages: list[WireMessage], *models: str) -> list[WireMessage]:
         """`messages` with the pictures in them that have to be fetched."""
-        if not (wanted := self._pictures_to_fetch(messages, model)):
+        if not (wanted := self._pictures_to_fetch(messages, models)):
             return messages
         found = self._exchange(in_order, fetching.fetch, wanted, at_once=fetching.AT_ONCE)
         return inlined(messages, dict(zip(wanted, found, strict=True)))
 
-    async def _awith_pictures(self, messages: list[WireMessage], model: str) -> list[WireMessage]:
+    async def _awith_pictures(self, messages: list[WireMessage], *models: str) -> list[WireMessage]:
         """As `_with_pictures`."""
-        if not (wanted := self._pictures_to_fetch(messages, model)):
+        if not (wanted := self._pictures_to_fetch(messages, models)):
             return messages
         try:
             found = await ain_order(fetching.afetch, wanted, at_once=fetching.AT_ONCE)

@@ -137,9 +137,10 @@ class _Watched:
 
 
 def _body(request: Request) -> Mapping[str, Any]:
-    """What is sent, as far as it is JSON and holds no secret."""
+    """What is sent, as far as it is JSON and holds no secret; of several requests in one, the first."""
+    body = request.steps[0].body if request.steps else request.body
     try:
-        found = json.loads(request.body) if isinstance(request.body, bytes) else {}
+        found = json.loads(body) if isinstance(body, bytes) else {}
     except ValueError:
         return {}
     return found if isinstance(found, Mapping) else {}

@@ -11,7 +11,7 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
-from workers_ai import journal
+from workers_ai import fallback, journal
 from workers_ai.attempt import ACCEPT_ENCODING, Attempt, abounded, bounded
 from workers_ai.errors import (
     APITimeoutError,
@@ -70,9 +70,12 @@ class Transport:
 
     def send(self, exchange: Exchange[Answer, Any]) -> Answer:
         """The answer to `exchange`, after as many attempts as the retry policy grants."""
-        return self._send(exchange, self.retry.start(exchange.request.gateway))
+        if exchange.others:
+            return fallback.send(self._send, fallback.Turn(exchange, self.errors))
+        return self._send(exchange)
 
-    def _send(self, exchange: Exchange[Answer, Any], attempts: Attempts) -> Answer:
+    def _send(self, exchange: Exchange[Answer, Any], attempts: Attempts | None = None) -> Answer:
+        attempts = attempts or self._attempts(exchange)
         while True:
             attempt = Attempt(exchange, attempts.failed + 1)
             try:
@@ -86,9 +89,12 @@ class Transport:
 
     async def asend(self, exchange: Exchange[Answer, Any]) -> Answer:
         """The answer to `exchange`, after as many attempts as the retry policy grants."""
-        return await self._asend(exchange, self.retry.start(exchange.request.gateway))
+        if exchange.others:
+            return await fallback.asend(self._asend, fallback.Turn(exchange, self.errors))
+        return await self._asend(exchange)
 
-    async def _asend(self, exchange: Exchange[Answer, Any], attempts: Attempts) -> Answer:
+    async def _asend(self, exchange: Exchange[Answer, Any], attempts: Attempts | None = None) -> Answer:
+        attempts = attempts or self._attempts(exchange)
         while True:
             attempt = Attempt(exchange, attempts.failed + 1)
             try:
@@ -102,7 +108,12 @@ class Transport:
 
     def stream(self, exchange: Exchange[Any, Delta]) -> Generator[Delta, None, None]:
         """The deltas of `exchange` as they come. Tried again only before the first event of the answer."""
-        attempts = self.retry.start(exchange.request.gateway)
+        if exchange.others:
+            return fallback.stream(self._stream, fallback.Turn(exchange, self.errors))
+        return self._stream(exchange)
+
+    def _stream(self, exchange: Exchange[Any, Delta]) -> Generator[Delta, None, None]:
+        attempts = self._attempts(exchange)
         while True:
             attempt = Attempt(exchange, attempts.failed + 1)
             try:
@@ -133,9 +144,14 @@ class Transport:
                 self._close(attempt)
             time.sleep(pause)
 
-    async def astream(self, exchange: Exchange[Any, Delta]) -> AsyncGenerator[Delta, None]:
+    def astream(self, exchange: Exchange[Any, Delta]) -> AsyncGenerator[Delta, None]:
         """The deltas of `exchange` as they come. Tried again only before the first event of the answer."""
-        attempts = self.retry.start(exchange.request.gateway)
+        if exchange.others:
+            return fallback.astream(self._astream, fallback.Turn(exchange, self.errors))
+        return self._astream(exchange)
+
+    async def _astream(self, exchange: Exchange[Any, Delta]) -> AsyncGenerator[Delta, None]:
+        attempts = self._attempts(exchange)
         while True:
             attempt = Attempt(exchange, attempts.failed + 1)
             try:
@@ -168,6 +184,10 @@ class Transport:
             finally:
                 await self._aclose(attempt)
             await asyncio.sleep(pause)
+
+    def _attempts(self, exchange: Exchange[Any, Any]) -> Attempts:
+        request = exchange.request
+        return self.retry.start(request.gateway, steps=len(request.steps) or 1)
 
     def _open(self, attempt: Attempt[Any, Any], *, stream: bool) -> Reply:
         """Sends, and gives the head of a successful reply; its body stands in `attempt.response`.
@@ -304,7 +324,7 @@ def _failure(raised: Exception, attempt: Attempt[Any, Any]) -> WorkersAIError | 
     """What was raised, as an error of the family; None for what is none of the client's and none of the answer's."""
     if isinstance(raised, WorkersAIError):
         return raised
-    model = attempt.exchange.request.model
+    model = attempt.asked.model
     error = failure(raised, model=model)
     if error is None and attempt.head is not None and isinstance(raised, _UNREADABLE):
         # An answer of a shape that nobody foresaw is the service's fault, and no TypeError of the caller's.

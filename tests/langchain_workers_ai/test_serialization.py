@@ -90,6 +90,7 @@ TEXT: dict[str, Any] = {
     "response_format": {"type": "json_object"},
     "model_kwargs": {"top_a": 1},
     "check_context": "trim",
+    "fallback": ("@cf/meta/llama-3.2-3b-instruct",),
     "streaming": False,
     "stream_usage": False,
 }

@@ -111,6 +111,7 @@ def gateways() -> None:
     logs.feedback("x", -1, score=0.5, metadata={"by": "y"})
     LangChainFeedback(logs, max_runs=10).send("x", 1)
     LlamaIndexFeedback({"id": "docs"}, auth_token="token").send("x", None, score=1)
+    ChatWorkersAI(fallback="@cf/x/y").invoke("x", fallback=["@cf/x/z"])
     ChatWorkersAI(gateway=False).invoke("x", gateway={"skip_cache": True})
 
 

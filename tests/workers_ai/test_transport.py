@@ -60,8 +60,8 @@ def _plain(source: str) -> str:
         (r"\basync def _a(\w+)", r"def _\1"),
         (r"\basync (with|for)\b", r"\1"),
         (r"\bawait ", ""),
-        (r"\bself\._a(open|send|close)\b", r"self._\1"),
-        (r"\ba(send|read|iter_bytes|close|token|client|acquire|hold)\b", r"\1"),
+        (r"\bself\._a(open|send|stream|close)\b", r"self._\1"),
+        (r"\ba(send|stream|read|iter_bytes|close|token|client|acquire|hold)\b", r"\1"),
         (r"\bhttp_async_client\b", "http_client"),
         (r"\babounded\b", "bounded"),
         (r"\baclosing\b", "closing"),
@@ -81,7 +81,7 @@ def _lines(method: object) -> list[str]:
     return _plain(ast.unparse(ast.parse(textwrap.dedent(inspect.getsource(method))))).splitlines()  # type: ignore[arg-type]
 
 
-TWINS = [name for name in ("send", "_send", "stream", "_open") if hasattr(Transport, name)]
+TWINS = [name for name in ("send", "_send", "stream", "_stream", "_open") if hasattr(Transport, name)]
 
 
 @pytest.mark.parametrize("plain", TWINS)

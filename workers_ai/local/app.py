@@ -20,12 +20,13 @@ from .errors import ServiceError
 from .families import ChatFamily
 from .fault_door import FaultDoor
 from .fault_rules import FaultRules
-from .front_door import EMULATOR_VERSION, REQUEST_ID, FrontDoor, RecordedRequest
+from .front_door import EMULATOR_VERSION, RECORDED, REQUEST_ID, FrontDoor, RecordedRequest
 from .gateway import Gateway
 from .log import Log, detail
 from .reply import Reply, encode
 from .routes import Choice
 from .service import Call, Service
+from .universal import Step, read_steps
 
 _REST = "/client/v4"
 _AI = _REST + "/accounts/{account_id}/ai"
@@ -61,7 +62,8 @@ def create_app(
     faults: what goes wrong; without a port, where the server is no `LocalServer`, no connection can break.
     """
     account = account or Account()
-    endpoints = _Endpoints(account, Service(account, backend or Brain(), delay=delay))
+    faults = faults or FaultRules()
+    endpoints = _Endpoints(account, Service(account, backend or Brain(), delay=delay), faults)
     routes = [Route(_AI + path, getattr(endpoints, name), methods=[method]) for method, path, name in _ROUTES]
     routes += [Route(path, getattr(endpoints, name), methods=["GET"]) for path, name in _API_ROUTES]
     logs = _REST + "/accounts/{account_id}/ai-gateway/gateways/{gateway_id}/logs"
@@ -69,10 +71,11 @@ def create_app(
     routes.append(Route(logs + "/{log_id}", endpoints.log, methods=["GET", "PATCH"]))
     routes.append(Route(logs + "/{log_id}/{part}", endpoints.log_body, methods=["GET"]))
     routes.append(Route("/v1/{account_id}/{gateway_id}/{target:path}", endpoints.gateway_host, methods=["POST"]))
+    routes.append(Route("/v1/{account_id}/{gateway_id}", endpoints.universal, methods=["POST"]))
     routes.append(Route("/", _about))
     return Starlette(
         routes=routes,
-        middleware=[Middleware(FrontDoor, record=record), Middleware(FaultDoor, rules=faults or FaultRules())],
+        middleware=[Middleware(FrontDoor, record=record), Middleware(FaultDoor, rules=faults)],
         exception_handlers={ServiceError: _refused, HTTPException: _lost},
     )
 
@@ -80,9 +83,10 @@ def create_app(
 class _Endpoints:
     """One method for each route."""
 
-    def __init__(self, account: Account, service: Service) -> None:
+    def __init__(self, account: Account, service: Service, faults: FaultRules) -> None:
         self._account = account
         self._service = service
+        self._faults = faults
 
     async def run(self, request: Request) -> Response:
         """The native form with the model in the path: the body is the model's input."""
@@ -143,12 +147,42 @@ class _Endpoints:
         if call is not None and call.endpoint == "run":
             call = replace(call, queued=_is_queued(request))
         if call is None:
-            # A provider nobody knows, e.g. `/ai/run/...`, is answered like a gateway nobody knows (quirk 91).
-            raise errors.gateway(400, 2001, "Please configure AI Gateway in the Cloudflare dashboard")
+            raise _unknown_provider()
 
-        if gateway.buffers and call.body.get("stream"):  # a guarded stream comes in one piece
-            call = replace(call, body={**call.body, "stream": False})
-        return await self._through(gateway, request, call, lambda: self._account.admit_to_models(request.headers))
+        def admit() -> None:
+            self._account.admit_to_models(request.headers)
+
+        return (await self._through(gateway, request, _held_back(call, gateway), admit)).to_response()
+
+    async def universal(self, request: Request) -> Response:
+        """The gateway's own address: a list of requests, tried in turn until one succeeds."""
+        params = request.path_params
+        gateway = self._account.admit_to_gateway(request.headers, params["account_id"], params["gateway_id"])
+        reply = Reply(400)
+        for step in read_steps(await request.body(), request.headers):
+            try:
+                reply = await self._step(gateway, request, step)
+            except ServiceError as refused:  # before it was the gateway's to log: no such provider, no such route
+                reply = Reply(refused.status, encode(refused.body))
+            reply.headers["cf-aig-step"] = str(step.number)  # before the step of a route within
+            if reply.status < 400:
+                break
+        return reply.to_response()
+
+    async def _step(self, gateway: Gateway, request: Request, step: Step) -> Reply:
+        """The reply to one of the requests; each passes the gateway by itself, and stands in its log by itself."""
+
+        def admit() -> Reply | None:
+            if (fault := self._faults.take(step.recorded(request.scope[RECORDED]))) is not None:
+                return step.failing(fault)
+            self._account.admit_to_models(step.headers)
+            return None
+
+        call = _call_behind_gateway(step.target, step.query, step.headers)
+        if call is None:
+            raise _unknown_provider()
+        call = _held_back(call, gateway)
+        return await self._through(gateway, request, call, admit, headers=step.headers, step=step.number)
 
     async def logs(self, request: Request) -> Response:
         """A page of a gateway's log."""
@@ -188,17 +222,33 @@ class _Endpoints:
             self._account.check_allocation(call.model)
             return (await self._service.answer(call)).to_response()
         # Other vendors' models pass the gateway `default` where none is named.
-        return await self._through(self._account.gateway(gateway_id or "default"), request, call, lambda: None)
+        gateway = self._account.gateway(gateway_id or "default")
+        return (await self._through(gateway, request, call, lambda: None)).to_response()
 
-    async def _through(self, gateway: Gateway, request: Request, call: Call, admit: Callable[[], None]) -> Response:
-        choice = gateway.choose(call.model, request.headers)
+    async def _through(
+        self,
+        gateway: Gateway,
+        request: Request,
+        call: Call,
+        admit: Callable[[], Reply | None],
+        *,
+        headers: Mapping[str, str] | None = None,
+        step: int = 0,
+    ) -> Reply:
+        """admit: behind the gateway's own checks; a reply of its own takes the model's place.
+
+        headers: of one of several requests, `step` in their order.
+        """
+        headers = request.headers if headers is None else headers
+        choice = gateway.choose(call.model, headers)
 
         async def run() -> Reply:
-            admit()
+            if (instead := admit()) is not None:
+                return instead
             return await (self._paid(call, gateway) if choice is None else self._routed(call, choice, gateway))
 
         passage = gateway.enter(
-            request.headers,
+            headers,
             request_id=request.scope[REQUEST_ID],
             path=request.url.path,
             endpoint=call.endpoint,
@@ -206,9 +256,9 @@ class _Endpoints:
             body=call.body,
             # Text answers only: embeddings and scores are not cached.
             cacheable=isinstance(call.family, ChatFamily),
-            routed=choice.headers if choice else None,
+            routed={"cf-aig-step": str(step), **(choice.headers if choice else {})},
         )
-        return (await gateway.through(passage, run)).to_response()
+        return await gateway.through(passage, run)
 
     async def _routed(self, call: Call, choice: Choice, gateway: Gateway) -> Reply:
         """The answer of the first model of a route that gives one; the headers tell which, and at which step."""
@@ -230,6 +280,17 @@ class _Endpoints:
         self._account.check_model(call.model, gateway)
         self._account.check_allocation(call.model)
         return await self._service.answer(replace(call, own_key=bool(gateway.stored_keys)))
+
+
+def _unknown_provider() -> ServiceError:
+    """A provider nobody knows, e.g. `/ai/run/...`, is answered like a gateway nobody knows (quirk 91)."""
+    return errors.gateway(400, 2001, "Please configure AI Gateway in the Cloudflare dashboard")
+
+
+def _held_back(call: Call, gateway: Gateway) -> Call:
+    """A guarded stream comes in one piece."""
+    held = gateway.buffers and call.body.get("stream")
+    return replace(call, body={**call.body, "stream": False}) if held else call
 
 
 def _is_elsewhere(model: str) -> bool:

@@ -12,6 +12,7 @@ from workers_ai.context import CheckContext, fit_window
 from workers_ai.conversation import in_conversation
 from workers_ai.errors import BadRequestError
 from workers_ai.exchange import Request
+from workers_ai.tasks.fallback import in_turn
 from workers_ai.tasks.text_exchange import Asking, Fitted, TextExchange, TextReading, fit, reading_of
 from workers_ai.token_estimate import CountTokens
 from workers_ai.warning import warn
@@ -53,9 +54,12 @@ def exchange(request: ChatRequest, *, stream: bool = False) -> ChatExchange:
     content, for content or tools that the model does not take, for a choice of a tool that is not there, for an `n`
     that the model would ignore, and ContextLengthError for what cannot fit the model's window.
     """
-    request = replace(request, call=request.call.within_budget())
-    asked, reading, whole = prepared(request, stream=stream)
-    return TextReading(reading).exchange(asked, stream=stream, whole=whole)
+
+    def of_one_model(call: Call) -> ChatExchange:
+        asked, reading, whole = prepared(replace(request, call=call.within_budget()), stream=stream)
+        return TextReading(reading).exchange(asked, stream=stream, whole=whole)
+
+    return in_turn(request.call, of_one_model)
 
 
 def prepared(request: ChatRequest, *, stream: bool = False) -> tuple[Asking, Reading, bool]:

@@ -11,6 +11,7 @@ from workers_ai.context import CheckContext, fit_window
 from workers_ai.conversation import in_conversation
 from workers_ai.errors import BadRequestError
 from workers_ai.exchange import Request
+from workers_ai.tasks.fallback import in_turn
 from workers_ai.tasks.text_exchange import Asking, TextExchange, TextReading, fit, reading_of
 from workers_ai.token_estimate import CountTokens
 from workers_ai.wire.form import FORMS
@@ -39,9 +40,12 @@ def exchange(request: CompletionRequest, *, stream: bool = False) -> TextExchang
     Raises BadRequestError, before anything is sent, for an empty prompt and for an embedding model, and
     ContextLengthError for a prompt that cannot fit the model's window.
     """
-    request = replace(request, call=request.call.within_budget())
-    asked, reading, whole = prepared(request, stream=stream)
-    return TextReading(reading).exchange(asked, stream=stream, whole=whole)
+
+    def of_one_model(call: Call) -> TextExchange:
+        asked, reading, whole = prepared(replace(request, call=call.within_budget()), stream=stream)
+        return TextReading(reading).exchange(asked, stream=stream, whole=whole)
+
+    return in_turn(request.call, of_one_model)
 
 
 def prepared(request: CompletionRequest, *, stream: bool = False) -> tuple[Asking, Reading, bool]:

@@ -69,6 +69,7 @@ def reading_of(call: Call, fitted: Fitted, **tools: Any) -> Reading:
     return Reading(
         call.model,
         requested=call.requested,
+        step=call.step,
         thinks_in_text=info.splits_think_tag,
         stops=fitted.stops,
         max_tokens=fitted.options.get("max_tokens"),

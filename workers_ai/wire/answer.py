@@ -44,6 +44,7 @@ def chat_in(result: object, reply: Reply, reading: Reading) -> ChatAnswer:
         reply,
         model=model,
         requested=reading.requested,
+        step=reading.step,
         body=result,
         usage=usage,
         finish_reason=first.finish_reason,

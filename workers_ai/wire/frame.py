@@ -119,6 +119,7 @@ class ChatStreamReader:
             self._head,
             model=self._model,
             requested=self._reading.requested,
+            step=self._reading.step,
             body=self._body,
             usage=usage,
             finish_reason=finish_reason,

@@ -12,7 +12,8 @@ from workers_ai.wire.tools import WireTool
 class Reading:
     """How an answer is to be read.
 
-    model: the one asked. requested: the one that the caller named, where a budget put another in its place.
+    model: the one asked. requested: the one that the caller named, where another stands in its place.
+    step: which of several models in turn it is, from 0; None where there is one.
     tools: those that went out; their schemas give arguments their types.
     forced: names of the tools one of which had to be called: only then can text be a call that leaked (quirk 39).
     thinks_in_text: the model writes its thinking into the text, up to `</think>` (quirk 30).
@@ -29,4 +30,5 @@ class Reading:
     max_tokens: int | None = None
     default_max_tokens: int | None = None
     requested: str | None = None
+    step: int | None = None
     learn: Callable[[int], None] | None = None

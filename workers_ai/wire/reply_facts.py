@@ -22,16 +22,19 @@ def facts_of(
     usage: Usage | None,
     finish_reason: str | None = None,
     requested: str | None = None,
+    step: int | None = None,
 ) -> Facts:
     """Facts of one answer.
 
-    model: the one asked. requested: the one that the caller named, where that is another. body: where `id`, `model`
-    and `created` stand, if they do.
+    model: the one asked. requested: the one that the caller named, where that is another. step: of several in turn.
+    body: where `id`, `model` and `created` stand, if they do.
     """
     gateway = gateway_facts(head.headers)
     created = body.get("created")
     cached = str(gateway.get("cache_status", "")).upper() == "HIT"
     answering = _name(body.get("model")) or _name(gateway.get("model")) or model
+    if requested is not None and model.startswith("@") and not lookup(answering).known:
+        answering = model  # by what runs behind it (quirk 9) nobody could tell which of two models it was
     # A route or a router names the model that it chose.
     info = lookup(model) if lookup(model).known else lookup(answering)
     return Facts(
@@ -46,6 +49,7 @@ def facts_of(
         cost=cost_of(usage, info, from_cache=cached),
         gateway=gateway,
         headers=head.headers,
+        fallback_step=step,
     )
 
 
