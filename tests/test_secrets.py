@@ -592,3 +592,55 @@ def test_no_log_of_attempts_holds_a_secret(make, caplog, name):
         attempt(use)
     assert any("attempt" in record.message for record in caplog.records)
     assert not has_secret(caplog.text)
+
+
+# Several models in turn
+
+
+OTHER = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
+IN_TURN = {
+    "by the client": None,
+    "by the gateway": Gateway("docs", token=GATEWAY_TOKEN, route="url"),
+}
+TEXT_CLASSES = ["ChatWorkersAI", "LangChain's WorkersAI", "LlamaIndex's WorkersAI"]
+
+
+def echo_all(status: int) -> Callable[[httpx.Request], httpx.Response]:
+    """A refusal that repeats headers and body: one that holds several requests has the token in its body too."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        told = f"{' '.join(request.headers.values())} {request.content.decode()}"
+        return httpx.Response(status, headers={"x-echo": "-"}, json={"errors": [{"code": 3043, "message": told}]})
+
+    return answer
+
+
+@pytest.mark.parametrize("gateway", IN_TURN.values(), ids=IN_TURN)
+@pytest.mark.parametrize("name", TEXT_CLASSES)
+def test_neither_the_last_error_nor_those_before_it_hold_a_secret(make, caplog, name, gateway):
+    """Of several models in turn: all that failed is kept on the error, and told in the log."""
+    caplog.set_level(logging.DEBUG)
+    workers_ai.telemetry.log_bodies()
+    try:
+        for way, use in uses(name, make(name, echo_all(500), gateway=gateway, fallback=OTHER)).items():
+            error = attempt(use)
+            assert isinstance(error, WorkersAIError), way
+            assert len(error.attempts) == (0 if gateway else 1), way
+            for each in (error, *error.attempts):
+                assert [where for where, told in told_by(each) if has_secret(told)] == [], way
+    finally:
+        workers_ai.telemetry.log_bodies(on=False)
+    assert not has_secret(caplog.text)
+    assert not any(has_secret(vars(record)) for record in caplog.records)
+
+
+@pytest.mark.parametrize("gateway", IN_TURN.values(), ids=IN_TURN)
+@pytest.mark.parametrize("kind", ["a failure", "no connection", "no answer in time", "a bug of ours or the client's"])
+@pytest.mark.parametrize("name", TEXT_CLASSES)
+def test_no_local_of_our_frames_shows_the_token_that_a_body_holds(make, name, kind, gateway):
+    model = make(name, BROKEN_CALLS[kind]["answer"], gateway=gateway, fallback=OTHER)
+    for way, use in uses(name, model).items():
+        error = attempt(use)
+        assert error is not None, way
+        assert {where for where, told in locals_of_our_frames(error) if has_secret(told)} == set(), way
+        assert [where for where, told in told_by(error) if has_secret(told)] == [], way

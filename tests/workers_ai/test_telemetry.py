@@ -21,6 +21,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode, get_current_span
 
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
+OTHER = "@cf/openai/gpt-oss-20b"
 QUESTION = "Reply exactly with: low tide"
 
 
@@ -130,6 +131,23 @@ def test_attempts_that_fail_make_no_spans_of_their_own_and_the_last_error_is_tol
     assert span.attributes["error.type"] == "CapacityError"
     assert (span.attributes["http.response.status_code"], span.attributes["workers_ai.error.code"]) == (429, 3040)
     assert not span.events
+
+
+@pytest.mark.parametrize("route", [None, "header", "url"])
+def test_models_in_turn_are_one_span_that_names_the_one_that_answered(spans, emulator, route):
+    gateway = {"gateway": {"id": "default", "route": route, "base_url": emulator.gateway_url}} if route else {}
+    address = {"account_id": emulator.account_id, "api_token": emulator.api_token, "base_url": emulator.base_url}
+    emulator.faults.next("3040", model=MODEL)
+    try:
+        Client(**address, **gateway, max_retries=0).chat("Hi", model=MODEL, fallback=OTHER, max_tokens=30)
+    finally:
+        emulator.faults.clear()
+    span = only(spans)
+    told = dict(span.attributes)
+    assert (span.name, span.status.status_code) == (f"chat {MODEL}", StatusCode.UNSET)
+    assert (told["gen_ai.request.model"], told["gen_ai.response.model"]) == (MODEL, OTHER)
+    assert told["gen_ai.request.max_tokens"] == 30
+    assert emulator.api_token not in span.to_json()
 
 
 def test_neither_texts_nor_the_token_stand_in_a_span(spans):

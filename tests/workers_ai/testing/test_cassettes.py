@@ -10,9 +10,13 @@ from typing import Any
 import httpx
 import pytest
 import vcr
+from pydantic import SecretStr
 from vcr.request import Request
 
+from workers_ai import Gateway
+from workers_ai.call import Call
 from workers_ai.redaction import MASK
+from workers_ai.tasks.chat import ChatRequest, exchange
 from workers_ai.testing.cassettes import IDS, NO_ACCOUNT, NO_GATEWAY, vcr_config
 
 ACCOUNT, TOKEN = "c0ffee" * 5 + "00", "another-token-altogether"
@@ -44,6 +48,22 @@ def test_a_request_loses_its_credentials_account_and_gateway():
         }
         assert TOKEN not in request.body.decode()
         assert ACCOUNT not in request.uri + request.body.decode()
+
+
+def test_a_request_that_holds_several_loses_the_token_in_each():
+    """A gateway's universal endpoint: every step has the Authorization of its own, in the body."""
+    gateway = Gateway("mine", route="url")
+    call = Call("@cf/google/gemma-4-26b-a4b-it", gateway=gateway, fallback=["@cf/openai/gpt-oss-20b"])
+    request = exchange(ChatRequest(call, [{"role": "user", "content": "Hi"}])).request
+    assert callable(request.body)
+    body = request.body(SecretStr("Bearer short"))
+    assert body.count(b"Bearer short") == 2
+    sent = Request(
+        "POST", f"https://gateway.ai.cloudflare.com/v1/{ACCOUNT}/mine", body, {"Authorization": "Bearer short"}
+    )
+    kept = vcr_config()["before_record_request"](sent)
+    assert "short" not in kept.body.decode()
+    assert ACCOUNT not in kept.uri
 
 
 def test_a_response_loses_its_cookies_and_its_own_ids():
