@@ -44,6 +44,10 @@ test: $(VENV)/.test ## all tests but the slow ones; ARGS go to pytest, e.g. ARGS
 fuzz: $(VENV)/.test ## replies that no service sends, ten minutes of them; ARGS: seconds
 	$(PY) scripts/fuzz.py $(ARGS)
 
+.PHONY: soak
+soak: $(VENV)/.test ## 20,000 calls in one process, one in twenty failing: nothing is left behind; ARGS: calls
+	$(PY) scripts/soak.py $(ARGS)
+
 .PHONY: test-wheel
 test-wheel: $(VENV)/.test ## the slow tests: the built wheel in an empty environment outside the repository
 	$(PY) -m pytest -m slow $(ARGS)

@@ -11,6 +11,7 @@ from workers_ai.diagnosis import diagnose
 from workers_ai.errors import InvalidResponseError
 from workers_ai.exchange import Answer, Delta, Reply, StreamReader
 from workers_ai.gateway import step_of
+from workers_ai.pool import closed_whole
 from workers_ai.redaction import SECRET_HEADERS
 
 if TYPE_CHECKING:
@@ -140,10 +141,18 @@ class Attempt(Generic[Answer, Delta]):
 
     async def ahang_up(self) -> None:
         """As `hang_up`."""
-        if self._achunks is not None:
-            await self._achunks.aclose()
-        if self.response is not None:
+        if self.response is None:
+            return
+        try:
+            if self._achunks is not None:
+                await self._achunks.aclose()
             await self.response.aclose()
+        except GeneratorExit:
+            raise  # the loop has ended, and closes its clients
+        except BaseException:
+            await closed_whole(self.response)
+            raise
+        await closed_whole(self.response)
 
     def part(self, chunk: bytes) -> bytes:
         """`chunk`, a piece of a stream. Raises InvalidResponseError where there have been too many."""

@@ -10,6 +10,7 @@ import os
 import threading
 import weakref
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any
@@ -56,6 +57,18 @@ class _LoopClients:
     loop: weakref.ref[asyncio.AbstractEventLoop]
     clients: dict[Key, httpx.AsyncClient] = field(default_factory=dict)
     closer: AsyncGenerator[None, None] | None = None
+
+    async def close(self) -> None:
+        """Closes the clients. Each is closed once, though two ask for it at a time."""
+        while self.clients:
+            await self.clients.popitem()[1].aclose()
+
+    async def end(self) -> None:
+        """As `close`, before the loop's own end, which then finds nothing more to do."""
+        await self.close()
+        with suppress(RuntimeError):  # the loop is about to end, and is closing it at this moment
+            if self.closer is not None:
+                await self.closer.aclose()
 
 
 class Pool:
@@ -124,8 +137,7 @@ class Pool:
             with self._lock:
                 if self._loops.get(number) is held:
                     del self._loops[number]
-            for client in held.clients.values():
-                await client.aclose()
+            await held.close()
 
     def _sweep(self) -> None:
         """Releases the clients of loops that ended without `shutdown_asyncgens`."""
@@ -158,7 +170,7 @@ def _release(held: _LoopClients) -> None:
     """Lets go of a loop's clients: properly where the loop still runs, else by closing their sockets."""
     loop = held.loop()
     if loop is not None and loop.is_running() and held.closer is not None:
-        asyncio.run_coroutine_threadsafe(held.closer.aclose(), loop)
+        asyncio.run_coroutine_threadsafe(held.end(), loop)
         return
     for client in held.clients.values():
         _close_sockets(client)
@@ -175,6 +187,32 @@ def _close_sockets(client: httpx.AsyncClient) -> None:
         raw = getattr(shown, "_sock", shown)
         if raw is not None:
             raw.close()
+
+
+async def closed_whole(response: httpx.Response) -> None:
+    """Ends the closing of a response that a cancellation broke off.
+
+    Closing waits for locks, and httpcore notes that it has closed before it has: a cancellation in between leaves the
+    connection in use for ever, and its place in the pool taken. Its own shield holds off anyio's cancellations and not
+    asyncio's. Private names, as below: where they change, the connection stays where it was left.
+    """
+    stream: Any = response.stream
+    for name in ("_stream", "_httpcore_stream"):
+        stream = getattr(stream, name, stream)
+    asked = getattr(stream, "_pool_request", None)
+    if asked is None or asked not in getattr(getattr(stream, "_pool", None), "_requests", ()):
+        return
+    stream._closed = False
+    if hasattr(inner := getattr(stream, "_stream", None), "_closed"):
+        inner._closed = False  # type: ignore[union-attr]
+    # By a task of its own, so that whoever waits here may be cancelled once more.
+    task = asyncio.ensure_future(stream.aclose())
+    _working.add(task)  # an event loop holds its tasks weakly
+    task.add_done_callback(_working.discard)
+    await asyncio.shield(task)
+
+
+_working: set[asyncio.Future[None]] = set()
 
 
 SHARED = Pool()
